@@ -1,0 +1,1 @@
+"""The keeper: watches lotteries, reports their results and drives the betting contracts."""

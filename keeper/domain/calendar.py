@@ -1,0 +1,59 @@
+"""When draws take place: scheduled dates and instants, New York daylight saving included."""
+
+from __future__ import annotations
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from keeper.domain.draw import POWERBALL, Game
+
+NEW_YORK = ZoneInfo("America/New_York")
+_DAY = dt.timedelta(days=1)
+_MONDAY = 1  # bit of Game.draw_days
+_POWERBALL_MONDAYS_SINCE = dt.date(2021, 8, 23)
+
+
+class NoDraw(ValueError):
+    """The game has no draw on that date, or at that instant."""
+
+
+def is_draw_date(game: Game, date: dt.date) -> bool:
+    """Whether a draw of `game` is scheduled for `date` in New York."""
+    bit = date.isoweekday() % 7
+    if game.name == POWERBALL.name and bit == _MONDAY and date < _POWERBALL_MONDAYS_SINCE:
+        return False
+    return bool(game.draw_days >> bit & 1)
+
+
+def draw_time(game: Game, date: dt.date) -> int:
+    """The scheduled instant of the draw of `date`, unix seconds UTC. Raises NoDraw."""
+    if not is_draw_date(game, date):
+        raise NoDraw(f"{game.name} has no draw on {date} ({date:%A})")
+    minutes, second = divmod(game.draw_second, 60)
+    # Late evening, so never in the hour that daylight saving skips or repeats.
+    at = dt.time(minutes // 60, minutes % 60, second, tzinfo=NEW_YORK)
+    return int(dt.datetime.combine(date, at).timestamp())
+
+
+def draw_date(game: Game, draw_time_: int) -> dt.date:
+    """The New York date of the draw scheduled at that instant (unix seconds UTC).
+
+    A game without a schedule draws at any instant. Raises NoDraw when the game has a schedule
+    and this is not an instant of it.
+    """
+    date = dt.datetime.fromtimestamp(draw_time_, NEW_YORK).date()
+    if game.draw_days and draw_time(game, date) != draw_time_:
+        raise NoDraw(f"{game.name} has no draw at {draw_time_}")
+    return date
+
+
+def next_draw_times(game: Game, after: int, until: int) -> list[int]:
+    """The scheduled instants t with `after` < t <= `until`, ascending, unix seconds UTC."""
+    date = dt.datetime.fromtimestamp(after, NEW_YORK).date()
+    last = dt.datetime.fromtimestamp(until, NEW_YORK).date()
+    times: list[int] = []
+    while date <= last:
+        if is_draw_date(game, date) and after < (at := draw_time(game, date)) <= until:
+            times.append(at)
+        date += _DAY
+    return times

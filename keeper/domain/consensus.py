@@ -1,0 +1,110 @@
+"""What three publishers together say a draw was: two equal answers of three decide."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from keeper.domain.draw import Draw
+
+SEATS = 3
+QUORUM = 2
+
+
+class Failure(StrEnum):
+    """Why a source's answer cannot be used."""
+
+    UNREACHABLE = "unreachable"  # no connection, or it broke off
+    TIMEOUT = "timeout"  # no whole answer within the time given, dripped ones included
+    STATUS = "status"  # any HTTP status but 200
+    REDIRECT = "redirect"  # to another host, or round and round
+    OVERSIZE = "oversize"  # more than 1 MiB
+    ENCODING = "encoding"  # not UTF-8
+    FORMAT = "format"  # not the JSON, CSV or XML that was due: HTML, a truncated body
+    SHAPE = "shape"  # well formed, but not what this publisher answers
+    NUMBER = "number"  # not in this publisher's own form, or out of range, or an extra ball
+    CONFLICT = "conflict"  # the asked date twice, with different results
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The source gives a result for the asked date."""
+
+    source: str
+    draw: Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The source answers, but has no result for the asked date yet."""
+
+    source: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The source did not give an answer that can be used."""
+
+    source: str
+    kind: Failure
+    why: str
+
+
+Answer = Drawn | Pending | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """At least two sources give the same draw.
+
+    Attributes:
+        draw: that draw.
+        sources: who gave it, in the order asked.
+        dissenting: who gave another one; missing sources are not dissenting.
+    """
+
+    draw: Draw
+    sources: tuple[str, ...]
+    dissenting: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Fewer than two sources give a result: these are missing (a failed source is one)."""
+
+    missing: tuple[Pending | Failed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two or three sources give a result and no two of them the same."""
+
+    answers: tuple[Drawn, ...]
+
+
+Verdict = Agreed | Waiting | Disagreement
+
+
+def decide(answers: Sequence[Answer]) -> Verdict:
+    """The verdict of one answer per source on one draw.
+
+    Raises ValueError when a source votes twice or there are more votes than seats: both would
+    let one publisher outvote another.
+    """
+    names = [answer.source for answer in answers]
+    if len(names) > SEATS or len(set(names)) != len(names):
+        raise ValueError(f"one vote a source and at most {SEATS}: {', '.join(names)}")
+    votes: dict[Draw, list[str]] = defaultdict(list)
+    for answer in answers:
+        if isinstance(answer, Drawn):
+            votes[answer.draw].append(answer.source)
+    for draw, sources in votes.items():
+        if len(sources) >= QUORUM:
+            others = [name for other, v in votes.items() if other != draw for name in v]
+            return Agreed(draw, tuple(sources), tuple(others))
+    if len(votes) > 1:
+        return Disagreement(tuple(a for a in answers if isinstance(a, Drawn)))
+    return Waiting(tuple(a for a in answers if not isinstance(a, Drawn)))

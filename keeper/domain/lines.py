@@ -1,0 +1,332 @@
+"""How stakes are matched and paid: the contract's rules in plain Python, exact to the wei.
+
+The tests run it against the real contract as a model; the keeper rebuilds a round with it
+from the events. A bet of `a` placed when its line's total is `o` owns `[o, o + a)` of the
+line; with totals A and B, what lies below `min(A, B)` is matched. Amounts are integer wei.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, StrEnum
+from typing import Any
+
+BPS = 10_000
+MAX_BETS = 16  # a user and round
+
+
+class Prediction(IntEnum):
+    """What a bet says of the winning number, numbered as on chain."""
+
+    EVEN = 0
+    ODD = 1
+    HIGH = 2  # n >= 50
+    LOW = 3
+    EVEN_LOW = 4
+    ODD_HIGH = 5
+    EVEN_HIGH = 6
+    ODD_LOW = 7
+
+
+class RoundStatus(IntEnum):
+    """Where a round stands, numbered as on chain."""
+
+    NONE = 0
+    OPEN = 1
+    LOCKED = 2
+    FINALIZED = 3
+    CANCELLED = 4
+
+
+class Outcome(Enum):
+    """What a winning number makes of a prediction."""
+
+    WON = "won"
+    LOST = "lost"
+    PUSH = "push"  # neither side of the pair holds
+
+
+class Refusal(StrEnum):
+    """Why the rules refuse a step."""
+
+    BETTING_CLOSED = "betting is closed"
+    BAD_STAKE = "a stake is more than zero"
+    TOO_MANY_BETS = "a user has at most 16 bets in a round"
+    FINISHED = "the round is finished"
+    BAD_NUMBER = "a winning number is 0 to 99"
+    NOTHING_DUE = "nothing is due"
+
+
+class RuleBroken(ValueError):
+    """The contract would refuse this.
+
+    Attributes:
+        reason: which rule refuses it.
+    """
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+def opposite(prediction: Prediction) -> Prediction:
+    """The prediction on the other side of the pair."""
+    return Prediction(prediction ^ 1)
+
+
+def holds(prediction: Prediction, n: int) -> bool:
+    """Whether the prediction is true of winning number `n`."""
+    even, high = n % 2 == 0, n >= 50
+    match prediction:
+        case Prediction.EVEN:
+            return even
+        case Prediction.ODD:
+            return not even
+        case Prediction.HIGH:
+            return high
+        case Prediction.LOW:
+            return not high
+        case Prediction.EVEN_LOW:
+            return even and not high
+        case Prediction.ODD_HIGH:
+            return not even and high
+        case Prediction.EVEN_HIGH:
+            return even and high
+        case Prediction.ODD_LOW:
+            return not even and not high
+
+
+def outcome(prediction: Prediction, n: int) -> Outcome:
+    """WON when the prediction holds for `n`, LOST when the opposite does, else PUSH."""
+    if holds(prediction, n):
+        return Outcome.WON
+    return Outcome.LOST if holds(opposite(prediction), n) else Outcome.PUSH
+
+
+def matched(offset: int, amount: int, total_a: int, total_b: int) -> int:
+    """The matched part of a bet, given both lines' totals: clamp(min(A, B) - o, 0, a)."""
+    return max(0, min(min(total_a, total_b) - offset, amount))
+
+
+def fee_at(x: int, bps: int) -> int:
+    """F(x) = floor(x * bps / 10,000): the fee on the first `x` wei of a pair's matched line.
+
+    A winner's fee is F(o + m) - F(o), so the fees of a pair add up to exactly F(M).
+    """
+    return x * bps // BPS
+
+
+@dataclass(frozen=True, slots=True)
+class Bet:
+    """One bet.
+
+    Attributes:
+        amount: the stake in wei.
+        offset: the line's total when the bet arrived, wei.
+        placed_at: unix seconds UTC.
+    """
+
+    user: str
+    prediction: Prediction
+    amount: int
+    offset: int
+    placed_at: int
+
+
+@dataclass(slots=True)
+class _Account:
+    """A user's bets in the round and what was paid: marks are per user, not per bet."""
+
+    bets: list[Bet] = field(default_factory=list)
+    refunded: bool = False  # the unmatched part
+    settled: bool = False  # everything
+
+
+class Book:
+    """One round. Whoever holds it knows the time: `lock` is the passing of lockTime.
+
+    Attributes:
+        fee_bps: fixed for the round.
+        status: OPEN, LOCKED, FINALIZED or CANCELLED.
+        winning_number: None until finalized.
+        staked: all stakes, wei.
+        paid: all that was paid to bettors, wei.
+    """
+
+    def __init__(self, fee_bps: int) -> None:
+        self.fee_bps = fee_bps
+        self.status = RoundStatus.OPEN
+        self.winning_number: int | None = None
+        self.staked = 0
+        self.paid = 0
+        self._lines = [0] * len(Prediction)
+        self._counts = [0] * len(Prediction)
+        self._accounts: dict[str, _Account] = {}
+
+    # ---- steps
+
+    def place(self, user: str, prediction: Prediction, amount: int, at: int = 0) -> int:
+        """Takes a bet; what of it is matched at once, wei. O(1)."""
+        if self.status is not RoundStatus.OPEN:
+            raise RuleBroken(Refusal.BETTING_CLOSED)
+        if amount <= 0:
+            raise RuleBroken(Refusal.BAD_STAKE)
+        account = self._accounts.get(user) or _Account()
+        if len(account.bets) >= MAX_BETS:
+            raise RuleBroken(Refusal.TOO_MANY_BETS)
+        bet = Bet(user, prediction, amount, self._lines[prediction], at)
+        account.bets.append(bet)
+        self._accounts[user] = account
+        self._lines[prediction] += amount
+        self._counts[prediction] += 1
+        self.staked += amount
+        return self.matched_of(bet)
+
+    def lock(self) -> None:
+        """Betting is over: lockTime has come, whether or not anybody announced it."""
+        self._refuse_finished()
+        self.status = RoundStatus.LOCKED
+
+    def finalize(self, n: int) -> None:
+        """The winning number is known."""
+        self._refuse_finished()
+        if not 0 <= n <= 99:
+            raise RuleBroken(Refusal.BAD_NUMBER)
+        self.status = RoundStatus.FINALIZED
+        self.winning_number = n
+
+    def cancel(self) -> None:
+        """Cancelled, or void because no result came: all stakes go back."""
+        self._refuse_finished()
+        self.status = RoundStatus.CANCELLED
+
+    def pay(self, user: str) -> tuple[int, int]:
+        """Pays what `claimable` says; the same two amounts. Refused when nothing is due."""
+        winnings, refund = self.claimable(user)
+        if not winnings + refund:
+            raise RuleBroken(Refusal.NOTHING_DUE)
+        self.record_paid(user, winnings + refund)
+        return winnings, refund
+
+    def record_paid(self, user: str, amount: int) -> None:
+        """Marks a payment that was made: of all in a finished round, else of the unmatched."""
+        account = self._accounts.setdefault(user, _Account())
+        if self.finished:
+            account.settled = True
+        else:
+            account.refunded = True
+        self.paid += amount
+
+    # ---- what it shows
+
+    @property
+    def finished(self) -> bool:
+        """Whether the round is finalized or cancelled."""
+        return self.status in (RoundStatus.FINALIZED, RoundStatus.CANCELLED)
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Everybody who bet, in the order of their first bets."""
+        return tuple(self._accounts)
+
+    def line_total(self, prediction: Prediction) -> int:
+        """All stakes on one side of a pair, wei."""
+        return self._lines[prediction]
+
+    def bet_count(self, prediction: Prediction) -> int:
+        """How many bets one side of a pair has."""
+        return self._counts[prediction]
+
+    def matched_total(self, prediction: Prediction) -> int:
+        """M of the prediction's pair: what is matched on each of its sides, wei."""
+        return min(self._lines[prediction], self._lines[prediction ^ 1])
+
+    @property
+    def total_matched(self) -> int:
+        """The sum of M over the four pairs, wei."""
+        return sum(self.matched_total(p) for p in Prediction if not p & 1)
+
+    def bets_of(self, user: str) -> tuple[Bet, ...]:
+        """The user's bets in the order placed; none for a stranger."""
+        account = self._accounts.get(user)
+        return tuple(account.bets) if account else ()
+
+    def matched_of(self, bet: Bet) -> int:
+        """What of the bet is matched by now, wei."""
+        side = bet.prediction
+        return matched(bet.offset, bet.amount, self._lines[side], self._lines[side ^ 1])
+
+    def payout(self, bet: Bet) -> tuple[int, int]:
+        """(winnings, refund) that a finished round pays for one bet in all, paid or not."""
+        m = self.matched_of(bet)
+        if self.status is RoundStatus.CANCELLED:
+            return 0, bet.amount
+        if self.winning_number is None:
+            return 0, 0
+        match outcome(bet.prediction, self.winning_number):
+            case Outcome.WON:
+                fee = fee_at(bet.offset + m, self.fee_bps) - fee_at(bet.offset, self.fee_bps)
+                return 2 * m - fee if m else 0, bet.amount - m
+            case Outcome.LOST:
+                return 0, bet.amount - m
+            case Outcome.PUSH:
+                return 0, bet.amount
+
+    def claimable(self, user: str) -> tuple[int, int]:
+        """(winnings, refund) due to the user now, wei."""
+        account = self._accounts.get(user)
+        if account is None or account.settled or self.status is RoundStatus.OPEN:
+            return 0, 0
+        unmatched = sum(bet.amount - self.matched_of(bet) for bet in account.bets)
+        if self.status is RoundStatus.LOCKED:
+            return 0, 0 if account.refunded else unmatched
+        payouts = [self.payout(bet) for bet in account.bets]
+        refund = sum(r for _, r in payouts)
+        return sum(w for w, _ in payouts), refund - unmatched if account.refunded else refund
+
+    def refunded(self, user: str) -> bool:
+        """Whether the user's unmatched part was paid."""
+        account = self._accounts.get(user)
+        return account is not None and (account.refunded or account.settled)
+
+    def settled(self, user: str) -> bool:
+        """Whether nothing is, or will be, due to a user who has bet."""
+        account = self._accounts.get(user)
+        if account is None:
+            return False
+        if self.finished:
+            return self.claimable(user) == (0, 0)
+        return account.refunded and not any(self.matched_of(bet) for bet in account.bets)
+
+    def fees(self) -> int:
+        """What the round earns: the sum of F(M) over the pairs that were decided, wei."""
+        if self.winning_number is None:
+            return 0
+        return sum(
+            fee_at(self.matched_total(p), self.fee_bps)
+            for p in Prediction
+            if outcome(p, self.winning_number) is Outcome.WON
+        )
+
+    def _refuse_finished(self) -> None:
+        if self.finished:
+            raise RuleBroken(Refusal.FINISHED)
+
+
+def apply(book: Book, name: str, args: Mapping[str, Any], at: int = 0) -> None:
+    """Brings the book up to date with one event of its round, `at` its block's time.
+
+    Events that change nothing here (RoundCreated, BetMatched, ...) are passed over.
+    """
+    match name:
+        case "BetPlaced":
+            book.place(args["user"], Prediction(args["prediction"]), args["amount"], at)
+        case "RoundLocked":
+            book.lock()
+        case "RoundFinalized":
+            book.finalize(args["winningNumber"])
+        case "RoundCancelled":
+            book.cancel()
+        case "WinningsClaimed" | "RefundIssued":
+            book.record_paid(args["user"], args["amount"])

@@ -1,0 +1,83 @@
+"""What can go wrong in the keeper, each with a message that fits one line.
+
+KeeperError
+├── ConfigError        a setting is missing or wrong
+├── SourceError        a publisher's answer cannot be used
+├── EvidenceError      evidence cannot be kept, or does not prove what it says
+└── ChainError
+    ├── RpcDown        no endpoint answers
+    ├── WrongChain     an endpoint serves another chain than the one configured
+    ├── Reverted       the contract refuses a call
+    └── Unfunded       the account cannot pay for its transaction
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from keeper.domain.consensus import Failure
+
+
+class KeeperError(Exception):
+    """Any failure that the keeper foresees."""
+
+
+class ConfigError(KeeperError):
+    """A setting is missing or wrong; the message names it and what it wants."""
+
+
+class SourceError(KeeperError):
+    """A publisher's answer cannot be used.
+
+    Attributes:
+        kind: what is wrong with it.
+        source: which publisher.
+        why: the detail, without the source's name.
+    """
+
+    def __init__(self, kind: Failure, source: str, why: str) -> None:
+        super().__init__(f"{source}: {kind}: {why}")
+        self.kind, self.source, self.why = kind, source, why
+
+
+class EvidenceError(KeeperError):
+    """Evidence cannot be kept on disk, or a file of it does not prove what it says."""
+
+
+class ChainError(KeeperError):
+    """The chain could not be read, or refuses what was asked of it."""
+
+
+class RpcDown(ChainError):
+    """No RPC endpoint answers."""
+
+
+class WrongChain(ChainError):
+    """An RPC endpoint serves another chain than the one configured.
+
+    Attributes:
+        expected, actual: the two chain ids.
+    """
+
+    def __init__(self, expected: int, actual: int) -> None:
+        super().__init__(f"the RPC endpoint serves chain {actual}, not {expected}")
+        self.expected, self.actual = expected, actual
+
+
+class Reverted(ChainError):
+    """The contract refuses a call.
+
+    Attributes:
+        name: of its custom error, or "" when it gave none that is known.
+        args_: the error's values by name.
+    """
+
+    def __init__(self, name: str, args: Mapping[str, Any]) -> None:
+        values = ", ".join(f"{key}={value}" for key, value in args.items())
+        super().__init__(f"the contract refuses: {name or 'no reason given'}({values})")
+        self.name, self.args_ = name, dict(args)
+
+
+class Unfunded(ChainError):
+    """The account cannot pay for its transaction."""

@@ -1,0 +1,175 @@
+"""What the layers of the keeper know of each other: plain records and protocols.
+
+Hashes and addresses are 0x-prefixed strings, addresses with their checksum; money is integer
+wei, time unix seconds UTC.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from keeper.domain.consensus import Answer, Verdict
+from keeper.domain.draw import Game
+from keeper.domain.lines import RoundStatus as RoundStatus  # the contract's enum, by its port name
+
+# ---- chain
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A block, usually the newest."""
+
+    number: int
+    hash: str
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEvent:
+    """One log of a market, decoded.
+
+    Attributes:
+        market: address of the contract that emitted it.
+        name: of the event, as in the ABI.
+        args: its values, camelCase names as in the ABI.
+        timestamp: of its block.
+    """
+
+    market: str
+    name: str
+    args: dict[str, Any]
+    block_number: int
+    block_hash: str
+    tx_hash: str
+    log_index: int
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoundInfo:
+    """The contract's RoundInfo; `status` as time has it: past lockTime an open round is LOCKED."""
+
+    draw_time: int
+    lock_time: int
+    status: RoundStatus
+    winning_number: int
+    fee_bps: int
+    finalized_at: int
+    total_staked: int
+    total_matched: int
+    oracle: str
+
+
+class Market(Protocol):
+    """One deployed P2PLotteryBetting. Every method raises ChainError."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def game(self) -> Game: ...
+    @property
+    def deployed_block(self) -> int: ...
+
+    async def head(self) -> Head: ...
+    async def round_count(self) -> int: ...
+    async def round_info(self, round_id: int) -> RoundInfo: ...
+    async def round_of(self, draw_time: int) -> int:
+        """The round that stands for a draw time; 0 when none does."""
+        ...
+
+    async def claimable(self, round_id: int, user: str) -> tuple[int, int]:
+        """(winnings, refund) due now."""
+        ...
+
+    async def events(self, from_block: int, to_block: int) -> list[ChainEvent]:
+        """Every event of the market in these blocks, both included, in log order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that was mined and succeeded."""
+
+    tx_hash: str
+    block_number: int
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A transaction that a simulation accepts and that was not sent."""
+
+    function: str
+    args: tuple[Any, ...]
+
+
+class Sender(Protocol):
+    """Sends transactions of the keeper's one key."""
+
+    @property
+    def address(self) -> str | None:
+        """The key's account; None when there is no key."""
+        ...
+
+    async def send(self, market: Market, function: str, *args: Any) -> Sent | DryRun:
+        """Simulates, then sends and awaits the receipt. Raises ChainError."""
+        ...
+
+
+# ---- publishers and evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What one source said, raw, and what that means.
+
+    Attributes:
+        url: the last address asked.
+        status: HTTP status; None when no answer began.
+        at: when it was asked.
+        body: the bytes that arrived, bounded, also those of an answer that failed.
+    """
+
+    source: str
+    url: str
+    status: int | None
+    at: int
+    body: bytes
+    answer: Answer
+
+
+class Source(Protocol):
+    """One publisher of results."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def fetch(self, game: Game, date: dt.date) -> Fetched:
+        """Asks for the draw of `date`. Whatever the publisher does becomes an Answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRef:
+    """Where evidence is kept.
+
+    Attributes:
+        digest: keccak256 of the file's bytes, 32 bytes: what a report carries.
+    """
+
+    path: Path
+    digest: bytes
+
+
+class EvidenceStore(Protocol):
+    """Keeps what the sources said."""
+
+    async def save(
+        self, game: Game, date: dt.date, fetched: Sequence[Fetched], verdict: Verdict
+    ) -> EvidenceRef:
+        """On return it is safely on disk. Raises EvidenceError."""
+        ...
