@@ -1,0 +1,49 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-contracts test-python gas lint format lock clean
+
+# As `. .venv/bin/activate` has it, for the commands below.
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export SOLCX_BINARY_PATH ?= $(CURDIR)/.solcx
+
+PYTHON_CODE := $(wildcard keeper demo scripts tests tools)
+SOLIDITY := contracts $(wildcard tests/foundry)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what the checkout needs into the checkout (the other targets do it too)
+	@tools/setup.sh
+
+demo: setup ## play a few rounds on a local chain; ARGS="--help" lists the options
+	@.venv/bin/python -m demo $(ARGS)
+
+test: test-contracts test-python ## run every test
+
+test-contracts: setup ## the contracts' tests, on anvil
+	ape test tests/contracts $(ARGS)
+
+test-python: setup ## every other test
+	pytest tests --ignore=tests/contracts $(ARGS)
+
+gas: setup ## print what each action costs in gas
+	ape test tests/contracts/test_gas.py -s
+
+lint: setup ## check style and types: Python and Solidity
+	ruff check $(PYTHON_CODE)
+	ruff format --check $(PYTHON_CODE)
+	mypy --strict $(wildcard keeper demo scripts)
+	forge fmt --check $(SOLIDITY)
+	solhint --config .solhint.json --max-warnings 0 'contracts/**/*.sol'
+
+format: setup ## apply the style
+	ruff check --fix $(PYTHON_CODE)
+	ruff format $(PYTHON_CODE)
+	forge fmt $(SOLIDITY)
+
+lock: ## resolve the dependencies anew into requirements/ and package-lock.json
+	@tools/lock.sh
+
+clean: ## remove all that was installed or built
+	rm -rf .build .venv .solcx node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf ./*.egg-info

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Resolves the dependencies of pyproject.toml and package.json anew. UPGRADE=1 also moves
+# what the locks already hold to the newest releases that fit.
+set -eu
+
+cd "$(dirname "$0")/.."
+
+uv=.build/lock/bin/uv
+if [ ! -x "$uv" ]; then
+    "${PYTHON:-python3}" -m venv .build/lock
+    .build/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+fi
+
+compile() {
+    # No configuration of this machine may leak into a lock: neither indexes nor paths.
+    "$uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+        ${UPGRADE:+--upgrade} pyproject.toml "$@"
+}
+
+compile --group ape --group test --group lint --output-file requirements/dev.txt
+# What a keeper runs with in production is what it was tested with.
+compile --constraint requirements/dev.txt --output-file requirements/keeper.txt
+
+[ -z "${UPGRADE:-}" ] || npm update --package-lock-only --ignore-scripts
+npm install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error
+
+if grep -nE '://|/opt/|^-' requirements/*.txt || grep -n '"resolved"' package-lock.json; then
+    echo "lock: the locks name a place, see above" >&2
+    exit 1
+fi
