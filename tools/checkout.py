@@ -9,9 +9,10 @@ import sys
 
 _ROOT = os.path.dirname(sys.prefix)
 
-# In front of site-packages, where some distribution leaves a package named "tests".
-if _ROOT not in sys.path:
-    sys.path.insert(0, _ROOT)
+# The slash at the end is for `ape run`, which takes the checkout off the path, spelled
+# without one, after loading a script: an import inside a function would then fail. In front
+# of site-packages, because some distribution leaves a package named "tests" in there.
+sys.path.insert(0, _ROOT + os.sep)
 
 # py-solc-x looks for compilers here, and puts here those it downloads.
 os.environ.setdefault("SOLCX_BINARY_PATH", os.path.join(_ROOT, ".solcx"))
