@@ -16,13 +16,14 @@ QUORUM = 2
 class Failure(StrEnum):
     """Why a source's answer cannot be used."""
 
-    UNREACHABLE = "unreachable"  # no connection, or it broke off
+    UNREACHABLE = "unreachable"  # no connection, or no answer on it
     TIMEOUT = "timeout"  # no whole answer within the time given, dripped ones included
     STATUS = "status"  # any HTTP status but 200
     REDIRECT = "redirect"  # to another host, or round and round
     OVERSIZE = "oversize"  # more than 1 MiB
     ENCODING = "encoding"  # not UTF-8
-    FORMAT = "format"  # not the JSON, CSV or XML that was due: HTML, a truncated body
+    TRUNCATED = "truncated"  # it broke off before its end
+    FORMAT = "format"  # not the JSON, CSV or XML that was due: HTML, half a document
     SHAPE = "shape"  # well formed, but not what this publisher answers
     NUMBER = "number"  # not in this publisher's own form, or out of range, or an extra ball
     CONFLICT = "conflict"  # the asked date twice, with different results

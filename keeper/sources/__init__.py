@@ -1,0 +1,68 @@
+"""The publishers of results: which vote on which game, and how all of them are asked at once."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import httpx
+
+from keeper.domain.consensus import Answer
+from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
+from keeper.ports import Fetched, Source
+from keeper.sources.base import DEADLINE, Publisher
+from keeper.sources.base import open_client as open_client
+from keeper.sources.california import California
+from keeper.sources.megamillions import MegaMillions
+from keeper.sources.ny import NewYork
+from keeper.sources.texas import Texas
+
+_PUBLISHERS: Mapping[str, type[Publisher]] = MappingProxyType(
+    {publisher.name: publisher for publisher in (NewYork, Texas, California, MegaMillions)}
+)
+HOMES: Mapping[str, str] = MappingProxyType({n: p.home for n, p in _PUBLISHERS.items()})
+VOTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        POWERBALL.name: ("ny", "texas", "california"),
+        MEGA_MILLIONS.name: ("megamillions", "texas", "california"),
+    }
+)
+
+
+def build(
+    base_urls: Mapping[str, str],
+    client: httpx.AsyncClient,
+    deadline: float = DEADLINE,
+    clock: Callable[[], float] = time.time,
+) -> dict[str, Source]:
+    """Every source by name. `base_urls` replaces a publisher's own where it names one.
+
+    Raises ValueError when it names a source that does not exist.
+    """
+    if unknown := base_urls.keys() - HOMES.keys():
+        raise ValueError(
+            f"no such source: {', '.join(sorted(unknown))}; there are {', '.join(HOMES)}"
+        )
+    return {
+        name: publisher(client, base_urls.get(name), deadline, clock)
+        for name, publisher in _PUBLISHERS.items()
+    }
+
+
+async def ask_all(sources: Mapping[str, Source], game: Game, date: dt.date) -> list[Fetched]:
+    """What each voter of the game says of the draw of `date`, asked at once, in voting order."""
+    voters = [sources[name] for name in VOTERS[game.name]]
+    return list(await asyncio.gather(*(source.fetch(game, date) for source in voters)))
+
+
+def read(source: str, game: Game, date: dt.date, body: bytes) -> Answer:
+    """What a source's body, answered with status 200, says: to check evidence again.
+
+    Raises ValueError when there is no such source.
+    """
+    if source not in _PUBLISHERS:
+        raise ValueError(f"no such source: {source!r:.40}")
+    return _PUBLISHERS[source].read(game, date, body)
