@@ -21,6 +21,7 @@ const VALUE_OPTIONS = new Set([
 const COMBINED = {
   abi: "abi",
   asm: "evm.legacyAssembly",
+  ast: "",
   bin: "evm.bytecode.object",
   "bin-runtime": "evm.deployedBytecode.object",
   devdoc: "devdoc",
@@ -158,6 +159,12 @@ function main() {
     process.stdout.write(`Version: ${version()}\n`);
     return 0;
   }
+  if (flags.help) {
+    // py-solc-x reads from this text what it may ask --combined-json for.
+    process.stdout.write("Usage: solc [options] [remapping=target...] [input file...]\n\n");
+    process.stdout.write(`  --combined-json ${Object.keys(COMBINED).join(",")}\n`);
+    return 0;
+  }
   if (flags["standard-json"]) {
     const file = files.find((name) => name !== "-");
     const input = JSON.parse(fs.readFileSync(file || 0, "utf8"));
@@ -165,7 +172,7 @@ function main() {
     return 0;
   }
   if (flags["combined-json"]) return combinedJson(options, basePath);
-  process.stderr.write("solc.js: only --version, --standard-json and --combined-json are known\n");
+  process.stderr.write("solc.js: only --help, --version, --standard-json and --combined-json are known\n");
   return 1;
 }
 
