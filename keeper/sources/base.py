@@ -107,23 +107,27 @@ class Publisher(ABC):
     # ---- what an adapter says
 
     @abstractmethod
-    def request(self, game: Game, date: dt.date) -> httpx.Request:
-        """What to ask for the draw of `date`."""
+    async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
+        """Sends what there is to ask, reads what comes. Raises SourceError, httpx's errors."""
 
     @classmethod
     @abstractmethod
     def parse(cls, game: Game, date: dt.date, body: bytes) -> Draw | None:
         """The draw of `date` in a body, or None when there is none. Raises SourceError."""
 
-    async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
-        await self.exchange(self.request(game, date), x)
+    # ---- the exchange
+
+    async def get(self, path: str, game: Game, date: dt.date, x: Exchange) -> Answer:
+        """Asks with a plain GET and reads the answer."""
+        await self.exchange(self.build("GET", path), x)
         return self.read(game, date, bytes(x.body))
 
     def build(self, method: str, path: str, **kwargs: Any) -> httpx.Request:
+        """A request below the base URL."""
         return self._client.build_request(method, self.base + path, **kwargs)
 
     async def exchange(self, request: httpx.Request, x: Exchange) -> None:
-        """Sends one request and keeps what comes back in `x`, within the limits."""
+        """Sends a request and keeps what comes back in `x`: status 200, within the limits."""
         for _ in range(1 + MAX_REDIRECTS):
             x.url, x.status, x.body = str(request.url), None, bytearray()
             response = await self._client.send(request, stream=True)

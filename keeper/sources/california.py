@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import httpx
-
 from keeper.domain.consensus import Answer, Failure, Pending
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, WHITES, Draw, Game
 from keeper.sources.base import Exchange, Publisher
@@ -22,27 +20,22 @@ class California(Publisher):
     name = "california"
     home = "https://www.calottery.com"
 
-    def request(self, game: Game, date: dt.date, page: int = 1) -> httpx.Request:
-        path = f"/api/DrawGameApi/DrawGamePastDrawResults/{_IDS[game.name]}/{page}/{PAGE_SIZE}"
-        return self.build("GET", path)
-
     async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
         """Turns pages until the date is found or passed; the last page holds the answer."""
-        answer: Answer = Pending(self.name, f"not among the last {MAX_PAGES * PAGE_SIZE} draws")
+        past = f"/api/DrawGameApi/DrawGamePastDrawResults/{_IDS[game.name]}"
         for page in range(1, MAX_PAGES + 1):
-            await self.exchange(self.request(game, date, page), x)
-            answer = self.read(game, date, bytes(x.body))
+            answer = await self.get(f"{past}/{page}/{PAGE_SIZE}", game, date, x)
             if not isinstance(answer, Pending):
-                break
-            dates = [self.date(entry) for entry in self._page(game, bytes(x.body))]
+                return answer
+            dates = [self._date(entry) for entry in self._page(game, bytes(x.body))]
             if not dates or min(dates) < date:
-                break
-        return answer
+                return answer
+        return Pending(self.name, f"{date} is not among the last {MAX_PAGES * PAGE_SIZE} draws")
 
     @classmethod
     def parse(cls, game: Game, date: dt.date, body: bytes) -> Draw | None:
         entries = cls._page(game, body, recent=True)
-        dated = [(cls.date(entry), entry) for entry in entries]
+        dated = [(cls._date(entry), entry) for entry in entries]
         return cls.only(
             cls._result(game, date, entry["WinningNumbers"])
             for day, entry in dated
@@ -62,7 +55,7 @@ class California(Publisher):
         return previous if beside is None else [*previous, beside]
 
     @classmethod
-    def date(cls, entry: Any) -> dt.date:
+    def _date(cls, entry: Any) -> dt.date:
         """Midnight Pacific written in UTC is hours later on the same date."""
         return cls.day(cls.item(entry, "DrawDate", str))
 

@@ -7,11 +7,9 @@ import html
 import re
 from typing import Any
 
-import httpx
-
-from keeper.domain.consensus import Failure
+from keeper.domain.consensus import Answer, Failure
 from keeper.domain.draw import MEGA_MILLIONS, WHITES, Draw, Game
-from keeper.sources.base import Publisher
+from keeper.sources.base import Exchange, Publisher
 
 _PATH = "/cmspages/utilservice.asmx/GetDrawDataByTickWithMatrix"
 _TICKS_A_DAY = 864_000_000_000  # of 100 ns, from 0001-01-01 on
@@ -32,7 +30,7 @@ class MegaMillions(Publisher):
     name = "megamillions"
     home = "https://www.megamillions.com"
 
-    def request(self, game: Game, date: dt.date) -> httpx.Request:
+    async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
         if game.name != MEGA_MILLIONS.name:
             raise ValueError(f"{self.name} publishes no {game.name}")
         headers = {
@@ -40,7 +38,9 @@ class MegaMillions(Publisher):
             "Referer": f"{self.base}/",
             "X-Requested-With": "XMLHttpRequest",
         }
-        return self.build("POST", _PATH, json={"PlayDateTicks": str(ticks(date))}, headers=headers)
+        body = {"PlayDateTicks": str(ticks(date))}
+        await self.exchange(self.build("POST", _PATH, json=body, headers=headers), x)
+        return self.read(game, date, bytes(x.body))
 
     @classmethod
     def parse(cls, game: Game, date: dt.date, body: bytes) -> Draw | None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-import httpx
-
 from keeper.domain.calendar import NEW_YORK
-from keeper.domain.consensus import Failure
+from keeper.domain.consensus import Answer, Failure
 from keeper.domain.draw import Draw, Game
-from keeper.sources.base import Publisher
+from keeper.sources.base import Exchange, Publisher
 
 _LAST_MS = 4_102_444_800_000  # the year 2100
 
@@ -21,8 +19,8 @@ class NewYork(Publisher):
     name = "ny"
     home = "https://nylottery.ny.gov"
 
-    def request(self, game: Game, date: dt.date) -> httpx.Request:
-        return self.build("GET", f"/nyl-api/games/{game.name}/draws")
+    async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
+        return await self.get(f"/nyl-api/games/{game.name}/draws", game, date, x)
 
     @classmethod
     def parse(cls, game: Game, date: dt.date, body: bytes) -> Draw | None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-import httpx
-
-from keeper.domain.consensus import Failure
+from keeper.domain.consensus import Answer, Failure
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Draw, Game
-from keeper.sources.base import Publisher
+from keeper.sources.base import Exchange, Publisher
 
 _FILES = {
     POWERBALL.name: "Powerball/Winning_Numbers/powerball.csv",
@@ -26,8 +24,9 @@ class Texas(Publisher):
     name = "texas"
     home = "https://www.texaslottery.com"
 
-    def request(self, game: Game, date: dt.date) -> httpx.Request:
-        return self.build("GET", f"/export/sites/lottery/Games/{_FILES[game.name]}")
+    async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
+        path = f"/export/sites/lottery/Games/{_FILES[game.name]}"
+        return await self.get(path, game, date, x)
 
     @classmethod
     def parse(cls, game: Game, date: dt.date, body: bytes) -> Draw | None:
