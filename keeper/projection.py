@@ -1,0 +1,152 @@
+"""A market as its events tell it: its rounds with every bet, its settings, who may do what.
+
+Built only from events in log order, so every keeper that reads the same chain holds the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from keeper.domain.draw import Game
+from keeper.domain.lines import Book, apply
+from keeper.ports import ChainEvent, RoundStatus
+
+# keccak256("OPERATOR_ROLE"), as the contract has it.
+OPERATOR_ROLE = "0x97667070c54ef182b0f5858b034beac1b6f3089aa2d3188bb1e8929f4fa9b929"
+
+
+@dataclass(slots=True)
+class RoundView:
+    """One round.
+
+    Attributes:
+        draw_time, lock_time: unix seconds UTC.
+        fee_bps, oracle: fixed when the round was created.
+        created_block, created_at: where and when that was.
+        book: every bet, what is matched, what was paid and what is due.
+        locked_at: when RoundLocked announced the lock; 0 before. Betting ends at lock_time anyway.
+        finalized_at: when the result came; 0 before.
+        fees_withdrawn: wei that went to the fee recipient.
+    """
+
+    id: int
+    draw_time: int
+    lock_time: int
+    fee_bps: int
+    oracle: str
+    created_block: int
+    created_at: int
+    book: Book
+    locked_at: int = 0
+    finalized_at: int = 0
+    fees_withdrawn: int = 0
+
+    @property
+    def winning_number(self) -> int | None:
+        """0..99; None until finalized."""
+        return self.book.winning_number
+
+    def status_at(self, now: int) -> RoundStatus:
+        """The status as time has it: past lock_time an open round is LOCKED."""
+        if self.book.status is RoundStatus.OPEN and now >= self.lock_time:
+            return RoundStatus.LOCKED
+        return self.book.status
+
+    @property
+    def paid_out(self) -> bool:
+        """Whether a finished round owes no bettor anything."""
+        return self.book.finished and self.book.paid + self.book.fees() == self.book.staked
+
+
+@dataclass(slots=True)
+class MarketView:
+    """One market.
+
+    Attributes:
+        rounds: every round by id, in the order created.
+        roles: (role, account) pairs that hold; a role is 0x-prefixed, 32 bytes.
+        paused: whether new rounds and bets are stopped.
+        fee_bps, min_bet, max_bet, oracle, fee_recipient: the settings now; limits in wei.
+        position: (block number, log index) of the last event applied.
+    """
+
+    address: str
+    game: Game
+    rounds: dict[int, RoundView] = field(default_factory=dict)
+    roles: set[tuple[str, str]] = field(default_factory=set)
+    paused: bool = False
+    fee_bps: int = 0
+    min_bet: int = 0
+    max_bet: int = 0
+    oracle: str = ""
+    fee_recipient: str = ""
+    position: tuple[int, int] = (-1, -1)
+
+    def apply(self, event: ChainEvent) -> bool:
+        """Takes the next event. One that is not past `position` was taken before: False then."""
+        at = (event.block_number, event.log_index)
+        if at <= self.position:
+            return False
+        self.position = at
+        if event.name == "RoundCreated":
+            self._create(event)
+        elif "roundId" in event.args:
+            self._apply_to_round(self.rounds[event.args["roundId"]], event)
+        else:
+            self._apply_setting(event)
+        return True
+
+    def advance(self, now: int) -> None:
+        """Closes the books whose lock_time has come, for which there may be no event.
+
+        `now` is the timestamp of a block whose events were all applied.
+        """
+        for r in self.rounds.values():
+            if r.book.status is RoundStatus.OPEN and now >= r.lock_time:
+                r.book.lock()
+
+    def has_role(self, role: str, account: str) -> bool:
+        """Whether the account holds the role."""
+        return (role, account) in self.roles
+
+    def _create(self, event: ChainEvent) -> None:
+        args = event.args
+        self.rounds[args["roundId"]] = RoundView(
+            id=args["roundId"],
+            draw_time=args["drawTime"],
+            lock_time=args["lockTime"],
+            fee_bps=args["feeBps"],
+            oracle=args["oracle"],
+            created_block=event.block_number,
+            created_at=event.timestamp,
+            book=Book(args["feeBps"]),
+        )
+
+    @staticmethod
+    def _apply_to_round(r: RoundView, event: ChainEvent) -> None:
+        apply(r.book, event.name, event.args, event.timestamp)
+        match event.name:
+            case "RoundLocked":
+                r.locked_at = event.args["timestamp"]
+            case "RoundFinalized":
+                r.finalized_at = event.args["timestamp"]
+            case "FeesWithdrawn":
+                r.fees_withdrawn += event.args["amount"]
+
+    def _apply_setting(self, event: ChainEvent) -> None:
+        args = event.args
+        match event.name:
+            case "RoleGranted":
+                self.roles.add((args["role"], args["account"]))
+            case "RoleRevoked":
+                self.roles.discard((args["role"], args["account"]))
+            case "Paused" | "Unpaused":
+                self.paused = event.name == "Paused"
+            case "FeeChanged":
+                self.fee_bps = args["feeBps"]
+            case "BetLimitsChanged":
+                self.min_bet, self.max_bet = args["minBet"], args["maxBet"]
+            case "OracleChanged":
+                self.oracle = args["oracle"]
+            case "FeeRecipientChanged":
+                self.fee_recipient = args["feeRecipient"]
