@@ -23,7 +23,8 @@ test-contracts: setup ## the contracts' tests, on anvil
 	ape test tests/contracts $(ARGS)
 
 test-python: setup ## every other test
-	pytest tests --ignore=tests/contracts $(ARGS)
+	@# Without Ape's plugin, which would start an anvil that none of these tests uses.
+	pytest -p no:ape_test --ignore=tests/contracts $(ARGS)
 
 gas: setup ## print what each action costs in gas
 	ape test tests/contracts/test_gas.py -s
@@ -33,7 +34,7 @@ lint: setup ## check style and types: Python and Solidity
 	ruff format --check $(PYTHON_CODE)
 	mypy --strict $(wildcard keeper demo scripts)
 	forge fmt --check $(SOLIDITY)
-	solhint --config .solhint.json --max-warnings 0 'contracts/**/*.sol'
+	solhint --disc --noPoster --config .solhint.json --max-warnings 0 'contracts/**/*.sol'
 
 format: setup ## apply the style
 	ruff check --fix $(PYTHON_CODE)
