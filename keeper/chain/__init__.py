@@ -1,0 +1,1 @@
+"""The chain: markets, events, transactions, keys, deployment records."""
