@@ -127,6 +127,7 @@ def make_draw(game: Game, date: dt.date, whites: Iterable[int], special: int) ->
         raise InvalidDraw(f"a white ball appears twice: {draw}")
     if draw.whites[0] < 1 or draw.whites[-1] > game.white_max:
         raise InvalidDraw(f"a white ball is not in 1..{game.white_max}: {draw}")
-    if not 1 <= special <= (top := special_max_on(game, date)):
+    top = special_max_on(game, date)
+    if not 1 <= special <= top:
         raise InvalidDraw(f"the special ball is not in 1..{top}: {draw}")
     return draw

@@ -1,0 +1,81 @@
+"""Arrows point inward: what each part of the keeper may import, read from its source."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEEPER = ROOT / "keeper"
+
+# A layer is a folder or a module of keeper; it may import itself and these.
+MAY = {
+    "domain": set[str](),
+    "errors": {"domain"},
+    "ports": {"domain", "errors"},
+    "duties": {"domain", "ports"},
+    "sources": {"domain", "ports", "errors"},
+    "chain": {"domain", "ports", "errors"},
+    "store": {"domain", "ports", "errors"},
+    "web": {"domain", "ports", "errors"},
+}
+MODULES = sorted(KEEPER.rglob("*.py"))
+
+
+def layer(path: Path) -> str:
+    return path.relative_to(KEEPER).parts[0].removesuffix(".py")
+
+
+def imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "keeper imports by full names"
+            # `from keeper import ports` names a layer too
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def foreign(of: str, names: Iterator[str]) -> list[str]:
+    """The imports that a layer may not have."""
+    may = MAY.get(of)
+    wrong = []
+    for name in names:
+        top, _, rest = name.partition(".")
+        if top in ("ape", "scripts", "demo", "tests"):
+            wrong.append(name)
+        elif top == "keeper" and may is not None:
+            if rest.partition(".")[0] not in {of, *may}:
+                wrong.append(name)
+        elif of == "domain" and top != "keeper" and top not in sys.stdlib_module_names:
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows_point_inward(path: Path) -> None:
+    assert foreign(layer(path), imports(path.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "line"),
+    [
+        ("domain", "import httpx"),
+        ("domain", "from keeper.ports import Head"),
+        ("domain", "from keeper import ports"),
+        ("duties", "from keeper.errors import KeeperError"),
+        ("store", "from keeper.sources import read"),
+        ("sources", "import keeper.chain.rpc"),
+        ("app", "import ape"),
+        ("chain", "from ape.api import AccountAPI"),
+        ("__main__", "from scripts.deploy import cli"),
+    ],
+)
+def test_an_arrow_outward_is_seen(of: str, line: str) -> None:
+    assert foreign(of, imports(line))
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert {"domain", "sources", "store", "ports", "errors"} <= {layer(path) for path in MODULES}
