@@ -4,6 +4,9 @@
 # As `. .venv/bin/activate` has it, for the commands below.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export SOLCX_BINARY_PATH ?= $(CURDIR)/.solcx
+# Ape remembers contracts by address, and on a rehearsal chain addresses come again: what is
+# learnt there must not end in ~/.ape, beside the keys and records of the real networks.
+export APE_DATA_FOLDER := $(CURDIR)/.build/ape
 
 PYTHON_CODE := $(wildcard keeper demo scripts tests tools)
 SOLIDITY := contracts $(wildcard tests/foundry)
