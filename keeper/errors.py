@@ -5,10 +5,14 @@ KeeperError
 ├── SourceError        a publisher's answer cannot be used
 ├── EvidenceError      evidence cannot be kept, or does not prove what it says
 └── ChainError
-    ├── RpcDown        no endpoint answers
+    ├── RpcDown        no endpoint answers, or none with sense
+    ├── RpcRefused     an endpoint answers with an error of its own
     ├── WrongChain     an endpoint serves another chain than the one configured
+    ├── WrongContract  what stands at a market's address is not that market
     ├── Reverted       the contract refuses a call
-    └── Unfunded       the account cannot pay for its transaction
+    ├── TooExpensive   gas costs more than the settings allow
+    ├── Unfunded       the account cannot pay for its transaction
+    └── NotMined       a transaction was sent and is not mined yet
 """
 
 from __future__ import annotations
@@ -50,7 +54,11 @@ class ChainError(KeeperError):
 
 
 class RpcDown(ChainError):
-    """No RPC endpoint answers."""
+    """No RPC endpoint answers, or what it answers makes no sense."""
+
+
+class RpcRefused(ChainError):
+    """An RPC endpoint answers with an error of its own: a limit, a transaction it does not take."""
 
 
 class WrongChain(ChainError):
@@ -63,6 +71,10 @@ class WrongChain(ChainError):
     def __init__(self, expected: int, actual: int) -> None:
         super().__init__(f"the RPC endpoint serves chain {actual}, not {expected}")
         self.expected, self.actual = expected, actual
+
+
+class WrongContract(ChainError):
+    """What stands at a market's address is not the market of that game."""
 
 
 class Reverted(ChainError):
@@ -81,3 +93,11 @@ class Reverted(ChainError):
 
 class Unfunded(ChainError):
     """The account cannot pay for its transaction."""
+
+
+class TooExpensive(ChainError):
+    """Gas costs more now than the settings allow."""
+
+
+class NotMined(ChainError):
+    """A transaction of this account was sent and is not mined yet: nothing is sent after it."""

@@ -1,0 +1,134 @@
+"""One deployed P2PLotteryBetting: its views, its calls, its events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from web3.contract.async_contract import AsyncContract
+from web3.types import LogReceipt
+
+from keeper.chain import abi
+from keeper.chain.rpc import Rpc
+from keeper.domain.draw import Game
+from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, Unfunded, WrongContract
+from keeper.ports import ChainEvent, Head, RoundInfo, RoundStatus
+
+# What the contract gives a recipient when it settles, the stipend of a call with value, and the
+# cost of any transaction.
+_RECIPIENT_GAS = 50_000 + 2_300 + 21_000
+
+
+class ContractMarket:
+    """A market on a chain. Every method raises ChainError.
+
+    Attributes:
+        address: with its checksum.
+        deployed_block: no event of it is older.
+    """
+
+    def __init__(self, rpc: Rpc, address: str, game: Game, deployed_block: int) -> None:
+        self.address = rpc.w3.to_checksum_address(address)
+        self.game, self.deployed_block = game, deployed_block
+        self._rpc = rpc
+        self._contract: AsyncContract = rpc.w3.eth.contract(self.address, abi=abi.market_abi())
+
+    async def check(self) -> None:
+        """Raises WrongContract unless a market of this game stands at the address."""
+        try:
+            rules = Game(*await self._call("gameRules"))
+        except Reverted as exc:
+            raise WrongContract(f"{self.address} is no market") from exc
+        if rules != self.game:
+            raise WrongContract(f"{self.address} is a market of {rules}, not of {self.game}")
+
+    async def head(self) -> Head:
+        """The newest block."""
+        return await self._rpc.head()
+
+    async def round_count(self) -> int:
+        """How many rounds there are; ids run from 1 to this."""
+        return int(await self._call("roundCount"))
+
+    async def round_info(self, round_id: int) -> RoundInfo:
+        """A round. Raises Reverted("UnknownRound") when there is none."""
+        v = await self._call("getRoundInfo", round_id)
+        return RoundInfo(v[0], v[1], RoundStatus(v[2]), v[3], v[4], v[5], v[6], v[7], v[8])
+
+    async def round_of(self, draw_time: int) -> int:
+        """The round that stands for a draw time; 0 when none does."""
+        return int(await self._call("roundOf", draw_time))
+
+    async def claimable(self, round_id: int, user: str) -> tuple[int, int]:
+        """(winnings, refund) due now, wei."""
+        winnings, refund = await self._call("claimable", round_id, user)
+        return winnings, refund
+
+    async def accepts(self, user: str, amount: int) -> bool:
+        """Whether a payment as `settle` makes it would be accepted: `amount` wei, 50,000 gas."""
+        payment: Any = {
+            "from": self.address,
+            "to": user,
+            "value": amount,
+            "gas": _RECIPIENT_GAS,
+            "gasPrice": 0,
+        }
+        try:
+            await self._rpc.ask(self._rpc.w3.eth.call(payment))
+        except (Reverted, RpcRefused, Unfunded):  # out of gas is an error of the endpoint's own
+            return False
+        return True
+
+    async def events(self, from_block: int, to_block: int) -> list[ChainEvent]:
+        """Every event of the market in these blocks, both included, in log order."""
+        return await events(self._rpc, [self.address], from_block, to_block)
+
+    async def _call(self, function: str, *args: Any) -> Any:
+        return await self._rpc.ask(self._contract.functions[function](*args).call())
+
+
+async def events(
+    rpc: Rpc, markets: Iterable[str], from_block: int, to_block: int
+) -> list[ChainEvent]:
+    """Every event of the markets in these blocks, both included, in log order.
+
+    Raises ChainError, also when the endpoint's logs do not fit what was asked.
+    """
+    wanted = {rpc.w3.to_checksum_address(m) for m in markets}
+    query: Any = {"address": sorted(wanted), "fromBlock": from_block, "toBlock": to_block}
+    logs: Sequence[LogReceipt] = await rpc.ask(rpc.w3.eth.get_logs(query))
+    times = await _timestamps(rpc, {"0x" + log["blockHash"].hex() for log in logs})
+    found = []
+    for log in logs:
+        if log["address"] not in wanted or not from_block <= log["blockNumber"] <= to_block:
+            raise RpcDown(f"{rpc.where} answers with logs that were not asked for")
+        try:
+            name, args = abi.event(log["topics"], log["data"])
+        except ValueError as exc:
+            raise ChainError(f"block {log['blockNumber']}: {exc}") from exc
+        block_hash = "0x" + log["blockHash"].hex()
+        found.append(
+            ChainEvent(
+                market=log["address"],
+                name=name,
+                args=args,
+                block_number=log["blockNumber"],
+                block_hash=block_hash,
+                tx_hash="0x" + log["transactionHash"].hex(),
+                log_index=log["logIndex"],
+                timestamp=times[block_hash],
+            )
+        )
+    return sorted(found, key=lambda e: (e.block_number, e.log_index))
+
+
+async def _timestamps(rpc: Rpc, hashes: Iterable[str]) -> dict[str, int]:
+    """When these blocks were made, by hash; a few are asked at a time."""
+    few = asyncio.Semaphore(8)
+
+    async def timestamp(block_hash: str) -> tuple[str, int]:
+        async with few:
+            return block_hash, (await rpc.block(block_hash)).timestamp
+
+    return dict(await asyncio.gather(*map(timestamp, hashes)))

@@ -1,0 +1,46 @@
+"""A chain for each test, and what the keeper's own chain layer sees of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator
+
+import pytest
+
+from keeper.chain.market import ContractMarket
+from keeper.chain.rpc import Rpc
+from keeper.domain.calendar import draw_time
+from keeper.domain.draw import POWERBALL
+from tests.keeper.chainfixtures import KEEPER, Chain, Deployed, running_chain
+
+DRAW = draw_time(POWERBALL, dt.date(2026, 8, 19))
+START = DRAW - 86_400
+
+
+@pytest.fixture
+async def chain() -> AsyncIterator[Chain]:
+    """An anvil that starts a day before the Powerball draw of 2026-08-19."""
+    async with running_chain(START) as running:
+        yield running
+
+
+@pytest.fixture
+async def deployed(chain: Chain) -> Deployed:
+    """A Powerball market with one round, 1, for that draw."""
+    market = await chain.deploy(POWERBALL)
+    await market.do(KEEPER, "createRound", DRAW)
+    return market
+
+
+@pytest.fixture
+async def rpc(chain: Chain) -> AsyncIterator[Rpc]:
+    """The keeper's endpoint on the chain."""
+    opened = Rpc(chain.url, chain.chain_id)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def market(rpc: Rpc, deployed: Deployed) -> ContractMarket:
+    """The market, as the keeper sees it."""
+    return ContractMarket(rpc, deployed.address, deployed.game, deployed.block)
