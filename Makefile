@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export SOLCX_BINARY_PATH ?= $(CURDIR)/.solcx
 # Ape remembers contracts by address, and on a rehearsal chain addresses come again: what is
 # learnt there must not end in ~/.ape, beside the keys and records of the real networks.
-export APE_DATA_FOLDER := $(CURDIR)/.build/ape
+export APE_DATA_FOLDER := $(CURDIR)/.cache/ape
 
 PYTHON_CODE := $(wildcard keeper demo scripts tests tools)
 SOLIDITY := contracts $(wildcard tests/foundry)
@@ -48,6 +48,6 @@ lock: ## resolve the dependencies anew into requirements/ and package-lock.json
 	@tools/lock.sh
 
 clean: ## remove all that was installed or built
-	rm -rf .build .venv .solcx node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf .build .cache contracts/.cache .venv .solcx node_modules .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf ./*.egg-info

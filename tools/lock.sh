@@ -5,10 +5,10 @@ set -eu
 
 cd "$(dirname "$0")/.."
 
-uv=.build/lock/bin/uv
+uv=.cache/lock/bin/uv
 if [ ! -x "$uv" ]; then
-    "${PYTHON:-python3}" -m venv .build/lock
-    .build/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+    "${PYTHON:-python3}" -m venv .cache/lock
+    .cache/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 fi
 
 compile() {

@@ -6,7 +6,7 @@ set -eu
 
 cd "$(dirname "$0")/.."
 root=$(pwd -P)
-log=$root/.build/setup.log
+log=$root/.cache/setup.log
 
 fail() {
     echo "setup: $1" >&2
@@ -36,8 +36,8 @@ command -v npm >/dev/null 2>&1 || missing="$missing, npm"
 
 # What each installation depends on; its stamp holds this and is written last.
 node_key=$(node --version && cat package.json package-lock.json | sha256sum)
-python_key=$("$python" --version && echo "$root" && cat requirements/dev.txt tools/setup.sh | sha256sum)
-tools_key=$(echo "$node_key $python_key" && cat tools/solc.js tools/checkout.py | sha256sum)
+python_key=$("$python" --version && echo "$root" && sha256sum <requirements/dev.txt)
+tools_key=$(echo "$node_key $python_key" && cat tools/*.js tools/*.py tools/*.sh | sha256sum)
 
 current() {
     [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]
@@ -54,9 +54,9 @@ if all_ready; then
 fi
 
 # One set-up at a time; whoever waited finds the work done. The lock dies with its holder.
-mkdir -p .build
+mkdir -p .cache
 if command -v flock >/dev/null 2>&1; then
-    exec 9>.build/setup.lock
+    exec 9>.cache/setup.lock
     flock 9
     if all_ready; then
         exit 0
@@ -67,7 +67,7 @@ fi
 quietly() {
     if ! "$@" >>"$log" 2>&1 </dev/null; then
         tail -n 25 "$log" >&2
-        fail "failed: $* (all of the output is in .build/setup.log)"
+        fail "failed: $* (all of the output is in .cache/setup.log)"
     fi
 }
 
