@@ -1,0 +1,78 @@
+"""Markets on the real calendars of both games, on a chain whose time the tests set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ape import chain
+
+from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
+from tests.contracts.support.codec import Abi
+from tests.contracts.support.desk import POL, Desk, People
+from tests.contracts.support.node import Node
+
+# A chain's time only goes forward, so that the tests' calendar begins here whenever they run.
+START = 1_893_456_000  # 2030-01-01 00:00 UTC, a Tuesday
+FEE_BPS = 200
+MIN_BET, MAX_BET = POL // 100, 100 * POL
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    node = Node(chain.provider.uri)
+    node.mine_at(START)
+    return node
+
+
+@pytest.fixture(scope="session")
+def people(accounts) -> People:
+    names = [accounts[index].address for index in range(16)]
+    return People(*names[:6], bettors=tuple(names[6:]))
+
+
+@pytest.fixture(scope="session")
+def market_type(project) -> Any:
+    return project.P2PLotteryBetting.contract_type
+
+
+@pytest.fixture(scope="session")
+def deploy(project, accounts, node, people, market_type):
+    """Deploys a market; any parameter of the constructor can be replaced by name."""
+    abi = Abi(market_type.model_dump(mode="json", by_alias=True)["abi"])
+
+    def deploy(game: Game = POWERBALL, **changes: Any) -> Desk:
+        parameters = {
+            "game": (
+                game.name,
+                game.white_max,
+                game.special_max,
+                game.draw_days,
+                game.draw_second,
+            ),
+            "adminDelay": 0,
+            "admin": people.admin,
+            "operator": people.operator,
+            "guardian": people.guardian,
+            "oracle": people.oracle,
+            "feeRecipient": people.fee_recipient,
+            "feeBps": FEE_BPS,
+            "minBet": MIN_BET,
+            "maxBet": MAX_BET,
+        } | changes
+        market = accounts[0].deploy(project.P2PLotteryBetting, tuple(parameters.values()))
+        return Desk(node, abi, market.address, game, people)
+
+    return deploy
+
+
+@pytest.fixture(scope="module")
+def desk(deploy) -> Desk:
+    """A Powerball market with a fee of 2 %."""
+    return deploy(POWERBALL)
+
+
+@pytest.fixture(scope="module")
+def mega_desk(deploy) -> Desk:
+    """A Mega Millions market with a fee of 2 %."""
+    return deploy(MEGA_MILLIONS)

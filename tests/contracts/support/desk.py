@@ -1,0 +1,155 @@
+"""A deployed market and its people, with short ways to act on it and to see what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from keeper.domain.calendar import next_draw_times
+from keeper.domain.draw import Game
+from tests.contracts.support.codec import Abi, Event, Refused
+from tests.contracts.support.node import GAS, Node, Reverted
+
+POL = 10**18
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+LOCK_LEAD = 15 * MINUTE
+RESULT_WINDOW = 72 * HOUR
+NONE, OPEN, LOCKED, FINALIZED, CANCELLED = range(5)
+EVEN, ODD, HIGH, LOW, EVEN_LOW, ODD_HIGH, EVEN_HIGH, ODD_LOW = range(8)
+
+
+@contextmanager
+def refused(name: str, *values: Any) -> Iterator[None]:
+    """Inside, the contract must revert with this custom error and these values."""
+    with pytest.raises(Refused) as caught:
+        yield
+    assert (caught.value.name, *caught.value.values) == (name, *values)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round that was created."""
+
+    id: int
+    draw: int
+    lock: int
+
+    @property
+    def over(self) -> int:
+        """The last second for a result."""
+        return self.draw + RESULT_WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Addresses by role; nobody has two roles. `bettors` have none."""
+
+    admin: str
+    operator: str
+    guardian: str
+    oracle: str
+    fee_recipient: str
+    stranger: str
+    bettors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One market. Times are unix seconds, amounts wei, people addresses."""
+
+    node: Node
+    abi: Abi
+    address: str
+    game: Game
+    people: People
+
+    # ---- acting
+
+    def do(
+        self,
+        function: str,
+        *args: Any,
+        by: str,
+        value: int = 0,
+        at: int | None = None,
+        gas: int = GAS,
+    ) -> list[Event]:
+        """Sends a transaction, in a block of time `at`; the market's events. Raises Refused."""
+        if at is not None:
+            self.node.next_block_at(at)
+        try:
+            receipt = self.node.send(by, self.address, self.abi.call(function, *args), value, gas)
+        except Reverted as reverted:
+            raise self.abi.refusal(reverted.data) from None
+        own = (log for log in receipt.logs if log["address"] == self.address.lower())
+        return [self.abi.event(log) for log in own]
+
+    def ask(self, function: str, *args: Any, at: int | None = None) -> Any:
+        """Calls a view, at the latest block or in a block of time `at`. Raises Refused."""
+        if at is not None:
+            self.node.mine_at(at)
+        return self.ask_all([(function, *args)])[0]
+
+    def ask_all(self, questions: list[tuple[Any, ...]], sender: str | None = None) -> list[Any]:
+        """Many views in one request: (function, arguments...) each. Raises Refused."""
+        datas = [self.abi.call(*question) for question in questions]
+        try:
+            answers = self.node.calls(self.address, datas, sender)
+        except Reverted as reverted:
+            raise self.abi.refusal(reverted.data) from None
+        return [
+            self.abi.answer(question[0], answer)
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+
+    # ---- rounds
+
+    def draws(self, count: int = 1, after: int | None = None) -> list[int]:
+        """The next scheduled draw times, from a day after `after` (now) on."""
+        start = (after or self.node.now) + DAY
+        return next_draw_times(self.game, start, start + 30 * DAY)[:count]
+
+    def open(self, draw: int | None = None) -> Round:
+        """A new round for a draw, the next one unless told."""
+        draw = draw or self.draws()[0]
+        (created,) = self.do("createRound", draw, by=self.people.operator)
+        return Round(created.roundId, draw, draw - LOCK_LEAD)
+
+    def bet(self, round_: Round, user: str, prediction: int, amount: int = POL) -> list[Event]:
+        return self.do("placeBet", round_.id, prediction, by=user, value=amount)
+
+    def finalize(self, round_: Round, number: int, at: int | None = None) -> list[Event]:
+        """By its oracle, at the time of the draw unless told."""
+        oracle = self.people.oracle
+        return self.do("finalizeRound", round_.id, number, by=oracle, at=at or round_.draw)
+
+    def bring_to(self, round_: Round, status: int, number: int = 0) -> None:
+        """Brings an open round to a status, in the plainest way."""
+        match status:
+            case 2:
+                self.node.mine_at(round_.lock)
+            case 3:
+                self.finalize(round_, number)
+            case 4:
+                self.do("cancelRound", round_.id, by=self.people.operator)
+
+    # ---- money
+
+    def balance(self, account: str | None = None) -> int:
+        """Of the market itself unless told."""
+        return self.node.balance(account or self.address)
+
+    @contextmanager
+    def pays(self, *payments: tuple[str, int]) -> Iterator[None]:
+        """Inside, the market must pay exactly these: (account, wei) each."""
+        accounts = [self.address, *(account for account, _ in payments)]
+        before = [self.balance(account) for account in accounts]
+        yield
+        after = [self.balance(account) for account in accounts]
+        amounts = [amount for _, amount in payments]
+        moved = [now - then for now, then in zip(after, before, strict=True)]
+        assert moved == [-sum(amounts), *amounts]
