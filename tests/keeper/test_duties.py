@@ -1,0 +1,198 @@
+"""What is due, derived from events and the head's time alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from keeper.domain.calendar import draw_time
+from keeper.domain.draw import POWERBALL
+from keeper.domain.lines import Prediction
+from keeper.duties import (
+    CreateRound,
+    LockRound,
+    Report,
+    Settle,
+    Terms,
+    VoidRound,
+    due,
+)
+from keeper.ports import ChainEvent
+from keeper.projection import OPERATOR_ROLE, MarketView
+
+MARKET, ME, OTHER, ANN, BOB, CY = ("0x" + c * 40 for c in "123abc")
+DATE = dt.date(2026, 8, 19)
+DRAW = draw_time(POWERBALL, DATE)
+LOCK = DRAW - 900
+NEXT = [draw_time(POWERBALL, dt.date(2026, 8, d)) for d in (22, 24, 26)]
+HOURS = 3600
+TERMS = Terms(rounds_ahead=1)
+E = 10**18
+
+
+class Market:
+    """A market to which things happen."""
+
+    def __init__(self) -> None:
+        self.view = MarketView(MARKET, POWERBALL)
+        self.n = 0
+
+    def happens(self, name: str, **args: Any) -> None:
+        self.n += 1
+        self.view.apply(ChainEvent(MARKET, name, args, self.n, f"0x{self.n}", "0x", 0, 1))
+
+    def round(self, round_id: int = 1, draw: int = DRAW, oracle: str = ME) -> None:
+        lock = draw - 900
+        args = {"drawTime": draw, "lockTime": lock, "feeBps": 200, "oracle": oracle}
+        self.happens("RoundCreated", roundId=round_id, **args)
+
+    def bet(self, user: str, prediction: Prediction, amount: int) -> None:
+        self.happens("BetPlaced", roundId=1, user=user, prediction=prediction, amount=amount)
+
+    def at(self, now: int, account: str | None = ME, terms: Terms = TERMS, **kw: Any) -> list[Any]:
+        self.view.advance(now)
+        return due(self.view, now, account, terms, **kw)
+
+
+@pytest.fixture
+def market() -> Market:
+    return Market()
+
+
+# ---- create
+
+
+def test_opens_the_next_draws_for_an_operator(market: Market) -> None:
+    market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
+    terms = Terms(rounds_ahead=3)
+    wanted = [CreateRound(t) for t in (DRAW, NEXT[0], NEXT[1])]
+    assert market.at(DRAW - 10 * HOURS, terms=terms) == wanted
+    market.round(1, NEXT[0])
+    assert market.at(DRAW - 10 * HOURS, terms=terms) == [wanted[0], wanted[2]]
+    assert market.at(DRAW - 10 * HOURS, account=OTHER, terms=terms) == []
+    assert market.at(DRAW - 10 * HOURS, account=None, terms=terms) == []
+    market.happens("RoleRevoked", role=OPERATOR_ROLE, account=ME, sender=OTHER)
+    assert market.at(DRAW - 10 * HOURS, terms=terms) == []
+
+
+def test_opens_no_round_that_would_lock_at_once(market: Market) -> None:
+    market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
+    assert market.at(LOCK - 61) == [CreateRound(DRAW)]
+    assert market.at(LOCK - 60) == [CreateRound(NEXT[0])]
+
+
+def test_opens_nothing_while_paused(market: Market) -> None:
+    market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
+    market.happens("Paused", account=OTHER)
+    assert market.at(LOCK - HOURS) == []
+    market.happens("Unpaused", account=OTHER)
+    assert market.at(LOCK - HOURS) == [CreateRound(DRAW)]
+
+
+def test_a_draw_whose_round_was_cancelled_gets_no_other(market: Market) -> None:
+    market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
+    market.round()
+    market.happens("RoundCancelled", roundId=1)
+    assert market.at(LOCK - HOURS) == []
+
+
+def test_a_test_chain_without_a_schedule_gets_no_rounds(market: Market) -> None:
+    market.view.game = replace(POWERBALL, draw_days=0)
+    market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
+    assert market.at(LOCK - HOURS) == []
+
+
+# ---- lock, refund
+
+
+def test_locks_from_lock_time_on_once(market: Market) -> None:
+    market.round(oracle=OTHER)
+    assert market.at(LOCK - 1) == []
+    assert market.at(LOCK, account=None) == [LockRound(1)]
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    assert market.at(LOCK) == []
+
+
+def test_refunds_the_unmatched_between_lock_and_result(market: Market) -> None:
+    market.round(oracle=OTHER)
+    market.bet(ANN, Prediction.EVEN, 3 * E)
+    market.bet(BOB, Prediction.ODD, E)
+    market.bet(CY, Prediction.LOW, E)
+    assert market.at(LOCK - 1) == []
+    # Whether the lock was announced or not.
+    assert market.at(LOCK) == [LockRound(1), Settle(1, (ANN, CY))]
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    assert market.at(LOCK) == [Settle(1, (ANN, CY))]
+    market.happens("RefundIssued", roundId=1, user=ANN, amount=2 * E)
+    assert market.at(LOCK) == [Settle(1, (CY,))]
+    market.happens("RefundIssued", roundId=1, user=CY, amount=E)
+    assert market.at(LOCK) == []
+
+
+def test_settles_in_batches_and_leaves_alone_who_refused(market: Market) -> None:
+    market.round(oracle=OTHER)
+    users = [f"0x{i:040x}" for i in range(120)]
+    for i, user in enumerate(users):
+        market.bet(user, Prediction.EVEN, E + i)
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    assert market.at(LOCK) == [Settle(1, tuple(users[:50]))]
+    resting = {(1, users[0]), (1, users[1]), (2, users[2])}
+    assert market.at(LOCK, resting=resting) == [Settle(1, tuple(users[2:52]))]
+    terms = replace(TERMS, settle_batch=200, least_due=E + 100)
+    assert market.at(LOCK, terms=terms) == [Settle(1, tuple(users[100:]))]
+
+
+# ---- report
+
+
+def test_reports_its_own_rounds_within_the_window(market: Market) -> None:
+    market.round()
+    market.round(2, NEXT[0], OTHER)
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    assert market.at(DRAW + 299) == []
+    report = Report(1, DATE)
+    assert market.at(DRAW + 300) == [report]
+    assert market.at(DRAW + 300, account=OTHER) == []
+    assert market.at(DRAW + 300, account=None) == []
+    assert report in market.at(DRAW + 72 * HOURS)
+    assert report not in market.at(DRAW + 72 * HOURS + 1)
+    assert market.at(DRAW, terms=replace(TERMS, report_delay=0)) == [report]
+
+
+def test_settles_everybody_with_something_due_after_the_result(market: Market) -> None:
+    market.round()
+    market.bet(ANN, Prediction.EVEN, 3 * E)
+    market.bet(BOB, Prediction.ODD, E)
+    market.bet(CY, Prediction.LOW, E)
+    market.happens("RoundFinalized", roundId=1, winningNumber=64, timestamp=DRAW + 400)
+    assert market.at(DRAW + 400) == [Settle(1, (ANN, CY))]
+    market.happens("WinningsClaimed", roundId=1, user=ANN, amount=2 * E - E // 50)
+    market.happens("RefundIssued", roundId=1, user=ANN, amount=2 * E)
+    assert market.at(DRAW + 400) == [Settle(1, (CY,))]
+    market.happens("RefundIssued", roundId=1, user=CY, amount=E)
+    assert market.at(DRAW + 100 * HOURS) == []
+
+
+# ---- void, cancel
+
+
+def test_voids_what_got_no_result_in_72_hours_then_pays_everybody_back(market: Market) -> None:
+    market.round()
+    market.bet(ANN, Prediction.EVEN, 3 * E)
+    market.bet(BOB, Prediction.ODD, E)
+    assert VoidRound(1) not in market.at(DRAW + 72 * HOURS)
+    assert market.at(DRAW + 72 * HOURS + 1, account=None) == [VoidRound(1)]
+    market.happens("RoundCancelled", roundId=1)
+    assert market.at(DRAW + 72 * HOURS + 1) == [Settle(1, (ANN, BOB))]
+
+
+def test_a_round_cancelled_early_is_paid_back_at_once(market: Market) -> None:
+    market.round()
+    market.bet(ANN, Prediction.EVEN, E)
+    market.happens("RoundCancelled", roundId=1)
+    assert market.at(LOCK - HOURS) == [Settle(1, (ANN,))]
+    market.happens("RefundIssued", roundId=1, user=ANN, amount=E)
+    assert market.at(LOCK - HOURS) == []
