@@ -1,0 +1,204 @@
+"""The HTTP server: rounds over REST, a word on health, and the websocket's front door.
+
+Every answer that is an error is a problem (RFC 9457), whoever made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from keeper.ports import RoundStatus
+from keeper.web import session
+from keeper.web.board import Board
+from keeper.web.hub import Hub
+from keeper.web.messages import Malformed, channel_parts
+from keeper.web.views import round_data, rounds_data
+
+log = logging.getLogger(__name__)
+
+HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
+HEALTH: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("health")
+ORIGINS: web.AppKey[frozenset[str]] = web.AppKey("origins", frozenset)
+
+OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
+_RETRY_MS = 1000  # after a shutdown that nobody announced
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build(
+    hub: Hub,
+    health: Callable[[], Mapping[str, Any]],
+    origins: Collection[str] = (),
+) -> web.Application:
+    """The application, which runs the hub while it is served.
+
+    Args:
+        health: what `/healthz` says beside the head; called in the event loop, must not raise.
+        origins: of the pages that may use it from a browser, exactly as browsers send them,
+            such as "https://example.org". Clients that are no browsers are not asked.
+    """
+    app = web.Application(middlewares=[_answers])
+    app[HUB], app[HEALTH], app[ORIGINS] = hub, health, frozenset(origins)
+    app.router.add_get("/ws", _ws)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/api/round", _open_rounds)
+    app.router.add_get("/api/round/{market}/{id}", _round)
+    app.on_response_prepare.append(_allow_origin)
+    app.on_shutdown.append(_shutdown)
+    app.cleanup_ctx.append(_running)
+    return app
+
+
+# ---- handlers
+
+
+async def _ws(request: web.Request) -> web.StreamResponse:
+    allowed = request.app[ORIGINS]
+    if any(origin not in allowed for origin in request.headers.getall("Origin", ())):
+        raise web.HTTPForbidden(text="pages of this origin may not connect")
+    return await session.serve(request.app[HUB], request)
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    head = request.app[HUB].board.head
+    told = {
+        "status": "ok",
+        "head": head.number if head else None,
+        "headAgeSeconds": max(0, int(time.time()) - head.timestamp) if head else None,
+        **request.app[HEALTH](),
+    }
+    return web.Response(
+        body=orjson.dumps(told),
+        headers={"Cache-Control": "no-store"},
+        content_type="application/json",
+    )
+
+
+async def _open_rounds(request: web.Request) -> web.Response:
+    board = _board(request)
+    rounds = [r for m in board.markets for r in rounds_data(m, board.now, RoundStatus.OPEN)]
+    return _cached(request, {"rounds": rounds}, OPEN_SECONDS)
+
+
+async def _round(request: web.Request) -> web.Response:
+    board = _board(request)
+    name, number = request.match_info["market"], request.match_info["id"]
+    address = next((m.address for m in board.markets if m.game.name == name), name)
+    try:
+        market, r = board.find(*channel_parts(f"round:{address}:{number}"))
+    except Malformed as e:
+        if e.code == "bad_channel":
+            text = "this path is /api/round/<address or game of a market>/<number of a round>"
+            raise web.HTTPBadRequest(text=text) from None
+        raise web.HTTPNotFound(text=str(e)) from None
+    if r is None:
+        raise web.HTTPNotFound  # cannot be: the number was given
+    seconds = FINISHED_SECONDS if r.book.finished else OPEN_SECONDS
+    return _cached(request, round_data(market, r, board.now), seconds)
+
+
+def _board(request: web.Request) -> Board:
+    board = request.app[HUB].board
+    if board.head is None:
+        text = "the server is still reading the chain"
+        raise web.HTTPServiceUnavailable(text=text, headers={"Retry-After": "1"})
+    return board
+
+
+# ---- answers
+
+
+def _cached(request: web.Request, told: Mapping[str, Any], seconds: int) -> web.Response:
+    """An answer that caches may keep, or word that the client's copy is still good."""
+    body = orjson.dumps(told)
+    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    if {etag.value for etag in request.if_none_match or ()} & {"*", tag}:
+        response = web.Response(status=304)
+    else:
+        response = web.Response(body=body, content_type="application/json")
+    response.etag = tag
+    response.headers["Cache-Control"] = f"public, max-age={seconds}"
+    return response
+
+
+def _problem(status: int, detail: str, headers: Mapping[str, str]) -> web.Response:
+    told = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    kept = {k: headers[k] for k in ("Allow", "Retry-After") if k in headers}
+    return web.Response(
+        body=orjson.dumps(told),
+        status=status,
+        headers={**kept, "Cache-Control": "no-store"},
+        content_type="application/problem+json",
+    )
+
+
+@web.middleware
+async def _answers(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Turns every refusal and every fault into a problem, and answers preflights."""
+    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        return _preflight(request)
+    try:
+        return await handler(request)
+    except web.HTTPException as e:
+        detail = e.text or ""
+        if detail == f"{e.status}: {e.reason}":  # aiohttp's own
+            detail = f"{request.method} {request.path[:200]}: {e.reason.lower()}"
+        return _problem(e.status, detail, e.headers)
+    except ConnectionError:
+        raise  # the client is gone: nobody to answer
+    except Exception:
+        log.exception("a request failed")
+        return _problem(500, "something went wrong here", {})
+
+
+# ---- other origins
+
+
+def _preflight(request: web.Request) -> web.Response:
+    if request.headers.get("Origin") not in request.app[ORIGINS]:
+        return _problem(403, "pages of this origin may not ask", {})
+    allowed = {
+        "Access-Control-Allow-Methods": "GET, HEAD",
+        "Access-Control-Allow-Headers": "If-None-Match",
+        "Access-Control-Max-Age": "86400",
+    }
+    return web.Response(status=204, headers=allowed)
+
+
+async def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Vary"] = "Origin"
+    origin = request.headers.get("Origin")
+    if origin in request.app[ORIGINS]:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "ETag"
+
+
+# ---- life
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(app[HUB].run())
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _shutdown(app: web.Application) -> None:
+    await app[HUB].close(_RETRY_MS)

@@ -1,0 +1,320 @@
+"""The websocket as a dApp uses it: snapshot, deltas in order, resume, heartbeat, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from keeper.domain.lines import Prediction
+from keeper.projection import MarketView
+from tests.keeper.web_world import (
+    ANN,
+    BOB,
+    DRAW,
+    LOCK,
+    MEGA,
+    ORACLE,
+    POWER,
+    START,
+    E,
+    World,
+    bet,
+    channel,
+    connected,
+    created,
+    finalized,
+    serving,
+)
+
+EVEN, ODD, HIGH = Prediction.EVEN, Prediction.ODD, Prediction.HIGH
+
+
+def opened(**options: Any) -> World:
+    world = World(**options)
+    world.mine(created(), created(1, MEGA))
+    return world
+
+
+async def test_hello_tells_where_one_is() -> None:
+    world = opened(heartbeat=25.0)
+    async with serving(world) as session, session.ws_connect("/ws") as ws:
+        hello = await ws.receive_json()
+        assert len(hello.pop("connectionId")) == 16
+        assert hello == {
+            "type": "hello",
+            "protocol": 1,
+            "chainId": 31337,
+            "markets": [
+                {"game": "powerball", "address": POWER},
+                {"game": "mega-millions", "address": MEGA},
+            ],
+            "heartbeatMs": 25000,
+        }
+
+
+async def test_a_round_from_its_snapshot_to_its_result() -> None:
+    world = opened()
+    world.mine(bet(ANN, EVEN, 3 * E))
+    async with serving(world) as session, connected(session) as client:
+        (snapshot,) = await client.follow(channel())
+        assert snapshot["cursor"].startswith(f"102:{world.head.hash}:")
+        assert (snapshot["recovered"], snapshot["headTime"]) == (False, START + 4)
+        data = snapshot["data"]
+        pairs = data.pop("pairs")
+        assert data == {
+            "market": POWER,
+            "game": "powerball",
+            "id": 1,
+            "status": "OPEN",
+            "drawTime": DRAW,
+            "lockTime": LOCK,
+            "feeBps": 200,
+            "oracle": ORACLE,
+            "winningNumber": None,
+            "finalizedAt": None,
+            "totalStaked": str(3 * E),
+            "totalMatched": "0",
+        }
+        line = {"prediction": 0, "name": "EVEN", "total": str(3 * E), "bets": 1}
+        assert pairs[0]["lines"][0] == line
+        assert [pair["matched"] for pair in pairs] == ["0"] * 4
+
+        # Two bets of one block: each tells the lines as they were right after it.
+        world.mine(bet(BOB, ODD, E), bet(BOB, ODD, 4 * E), finalized=102)
+        first, second = await client.hear(), await client.hear()
+        assert first["data"]["user"] == BOB
+        assert (first["data"]["amount"], first["data"]["prediction"]) == (str(E), 1)
+        assert (first["data"]["totalStaked"], first["data"]["totalMatched"]) == (
+            str(4 * E),
+            str(E),
+        )
+        assert second["data"]["pairs"][0] == {
+            "matched": str(3 * E),
+            "lines": [line, {"prediction": 1, "name": "ODD", "total": str(5 * E), "bets": 2}],
+        }
+        del first["data"]
+        assert first == {
+            "type": "event",
+            "channel": channel(),
+            "cursor": f"103:{world.head.hash}:0",
+            "event": "BetPlaced",
+            "blockNumber": 103,
+            "blockHash": world.head.hash,
+            "blockTime": START + 6,
+            "txHash": f"0x{103:032x}{0:032x}",
+            "logIndex": 0,
+            "final": False,
+            "removed": False,
+        }
+
+        world.time = DRAW + 5
+        world.mine(finalized(7), finalized=104)
+        result = await client.hear()
+        assert (result["event"], result["final"]) == ("RoundFinalized", True)
+        assert result["data"] == {"roundId": 1, "winningNumber": 7, "timestamp": DRAW + 5}
+        (snapshot,) = await client.follow(channel())
+        assert snapshot["data"]["status"] == "FINALIZED"
+        assert (snapshot["data"]["winningNumber"], snapshot["data"]["finalizedAt"]) == (7, DRAW + 5)
+
+
+async def test_a_market_tells_its_rounds_and_every_event_of_its_own() -> None:
+    world = opened()
+    world.mine(created(2))
+    async with serving(world) as session, connected(session) as client:
+        (snapshot,) = await client.follow(f"market:{POWER}")
+        assert [r["id"] for r in snapshot["data"]["rounds"]] == [1, 2]
+        assert snapshot["data"]["lockedRounds"] == []
+        limits = {"minBet": 10**9, "maxBet": 10**20}
+        world.mine(
+            (POWER, "BetLimitsChanged", limits),
+            created(2, MEGA),
+            (POWER, "RoleGranted", {"role": b"\x01" * 32, "account": ANN, "sender": BOB}),
+            bet(ANN, HIGH, E, 2),
+        )
+        heard = [await client.hear() for _ in range(3)]
+        assert [(e["event"], e["logIndex"]) for e in heard] == [
+            ("BetLimitsChanged", 0),
+            ("RoleGranted", 2),
+            ("BetPlaced", 3),
+        ]
+        assert heard[0]["data"] == {"minBet": str(10**9), "maxBet": str(10**20)}
+        assert heard[1]["data"]["role"] == "0x" + "01" * 32
+        assert await client.silent()
+        world.time = LOCK
+        world.mine()
+        (snapshot,) = await client.follow(f"market:{POWER}")
+        assert snapshot["data"]["rounds"] == []
+        assert [r["status"] for r in snapshot["data"]["lockedRounds"]] == ["LOCKED", "LOCKED"]
+
+
+async def test_no_gap_and_no_repeat_between_a_snapshot_and_its_deltas() -> None:
+    """Clients that come at any moment all arrive at the same sums."""
+    world = opened()
+    rng = random.Random(seed := random.randrange(10**6))
+    print(f"seed {seed}")
+
+    async def one(session: Any) -> int:
+        async with connected(session) as client:
+            await asyncio.sleep(rng.random() * 0.2)
+            (snapshot,) = await client.follow(channel())
+            staked, places = int(snapshot["data"]["totalStaked"]), []
+            while staked < 300:
+                event = await client.hear()
+                staked += int(event["data"]["amount"])
+                assert event["data"]["totalStaked"] == str(staked)
+                places.append((event["blockNumber"], event["logIndex"]))
+            assert places == sorted(set(places))
+            return len(places)
+
+    async with serving(world) as session, asyncio.TaskGroup() as group:
+        clients = [group.create_task(one(session)) for _ in range(20)]
+        for _ in range(100):
+            world.mine(*(bet(f"user{rng.random()}", EVEN, 1) for _ in range(3)))
+            await asyncio.sleep(0.003)
+    assert len({client.result() for client in clients}) > 3, "they came at different moments"
+
+
+async def test_resume_replays_what_was_missed_and_says_that_nothing_is_lost() -> None:
+    world = opened()
+    async with serving(world) as session:
+        async with connected(session) as client:
+            await client.follow(channel(), f"market:{POWER}")
+            world.mine(bet(ANN, EVEN, 1), bet(ANN, ODD, 2))
+            cursor = (await client.hear())["cursor"]
+        world.mine(bet(BOB, EVEN, 4), bet(BOB, ODD, 8, 1, MEGA), finalized=102)
+        world.mine(bet(BOB, ODD, 16))
+        async with connected(session) as client:
+            # One cursor for the connection, or one a channel, however it is spelled.
+            heard = await client.follow(channel(), since=cursor)
+            assert [e["data"]["amount"] for e in heard[:-1]] == ["2", "4", "16"]
+            assert heard[0]["final"]
+            assert not heard[1]["final"]
+            assert heard[-1]["recovered"]
+            assert heard[-1]["data"]["totalStaked"] == "23"
+            since = {channel().lower(): heard[1]["cursor"], f"market:{POWER}": cursor}
+            heard = await client.follow(channel(), f"market:{POWER}", since=since)
+            amounts = [e["data"].get("amount") for e in heard]
+            assert amounts == ["16", None, "2", "4", "16", None]
+            # A snapshot's own cursor misses nothing.
+            (snapshot,) = await client.follow(channel(), since=heard[-1]["cursor"])
+            assert snapshot["recovered"]
+            world.mine(bet(BOB, ODD, 32))
+            assert [(await client.hear())["data"]["amount"] for _ in range(2)] == ["32", "32"]
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        pytest.param(lambda w, c: c.replace("0x0", "0x1"), id="a block that is not on the chain"),
+        pytest.param(lambda w, c: f"{w.number + 5}:0xabc:0", id="a block that is to come"),
+        pytest.param(lambda w, c: f"1:{w.head.hash}:0", id="long ago"),
+    ],
+)
+async def test_a_cursor_that_cannot_be_resumed_gets_a_fresh_snapshot(cursor: Any) -> None:
+    world = opened()
+    world.mine(bet(ANN, EVEN, 1))
+    good = f"{world.number}:{world.head.hash}:0"
+    async with serving(world) as session, connected(session) as client:
+        heard = await client.follow(channel(), since=cursor(world, good))
+        assert [(m["type"], m["recovered"]) for m in heard] == [("snapshot", False)]
+
+
+async def test_history_that_no_longer_reaches_back_is_not_pretended() -> None:
+    world = opened(history=4)
+    async with serving(world) as session, connected(session) as client:
+        cursors = []
+        for amount in range(1, 7):
+            world.mine(bet(ANN, EVEN, amount))
+            cursors.append(f"{world.number}:{world.head.hash}:0")
+        # Four events are kept, 3 to 6: whoever has seen 2 can still be told the rest.
+        heard = await client.follow(channel(), since=cursors[1])
+        assert [m["type"] for m in heard] == ["snapshot"]
+        heard = await client.follow(channel(), since=cursors[2])
+        assert [m["type"] for m in heard] == ["event"] * 3 + ["snapshot"]
+        assert heard[-1]["recovered"]
+
+
+async def test_a_reset_gives_everybody_a_fresh_snapshot() -> None:
+    world = opened()
+    world.mine(bet(ANN, EVEN, 5), created(2))
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel(), channel(2))
+        lost = f"{world.number}:{world.head.hash}:0"
+        world.views = [MarketView(v.address, v.game) for v in world.views]
+        # The chain changed: the app builds its views anew before it tells.
+        world.salt, world.number, world.silently = 1, 100, True
+        world.mine(created())
+        world.mine(bet(BOB, EVEN, 7))
+        world.silently = False
+        world.hub.reset(world.views, world.head, None)
+        snapshot, gone = await client.hear(), await client.hear()
+        assert (snapshot["recovered"], snapshot["data"]["totalStaked"]) == (False, "7")
+        assert (gone["type"], gone["code"], gone["channel"]) == (
+            "error",
+            "unknown_round",
+            channel(2),
+        )
+        (snapshot,) = await client.follow(channel(), since=lost)
+        assert not snapshot["recovered"]
+        world.mine(bet(BOB, EVEN, 1))
+        assert (await client.hear())["data"]["totalStaked"] == "8"
+
+
+async def test_an_event_is_told_once_however_often_it_is_published() -> None:
+    world = opened()
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        world.mine(bet(ANN, EVEN, 1))
+        event = await client.hear()
+        world.number, world.time = world.number - 1, world.time - 2
+        world.mine(bet(ANN, EVEN, 1))
+        assert event["data"]["totalStaked"] == "1"
+        assert await client.silent()
+
+
+async def test_heartbeats_carry_a_cursor_to_resume_from() -> None:
+    world = opened(heartbeat=0.1)
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        world.mine(finalized=99)
+        beats = [await client.hear() for _ in range(3)]
+        beat = beats[-1]
+        assert beat.pop("cursor").startswith(f"102:{world.head.hash}:")
+        assert beat == {
+            "type": "heartbeat",
+            "head": 102,
+            "headTime": world.time,
+            "finalized": 99,
+        }
+        heard = await client.follow(channel(), since=beats[1]["cursor"])
+        assert heard[-1]["recovered"]
+
+
+async def test_unsubscribed_is_silent() -> None:
+    world = opened()
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel(), f"market:{POWER}")
+        await client.say(op="unsubscribe", id=2, channels=[channel().lower(), "market:0x0"])
+        ack = await client.hear()
+        assert ack == {"type": "ack", "id": 2, "unsubscribed": [channel()], "errors": []}
+        world.mine(bet(ANN, EVEN, 1))
+        assert (await client.hear())["channel"] == f"market:{POWER}"
+        assert await client.silent()
+
+
+async def test_shutdown_says_when_to_come_back() -> None:
+    world = opened()
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        closing = asyncio.create_task(world.hub.close(1500))
+        told = await client.hear()
+        assert told["type"] == "shutdown"
+        assert 1500 <= told["retryAfterMs"] <= 3000
+        assert (await client.hear())["closed"] == 4201
+        await closing
+        async with session.ws_connect("/ws") as late:
+            refused = await late.receive_json()
+            assert (refused["code"], refused["retryable"]) == ("shutdown", True)

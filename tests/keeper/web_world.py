@@ -1,0 +1,145 @@
+"""A small chain made by hand, a real server that tells of it, and real clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
+from keeper.domain.lines import Prediction
+from keeper.ports import ChainEvent, Head
+from keeper.projection import MarketView
+from keeper.web.client import Limits
+from keeper.web.hub import Hub
+from keeper.web.server import build
+
+POWER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+MEGA = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
+ANN = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+BOB = "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC"
+ORACLE = "0x90F79bf6EB2c4f870365E785982E1f101E93b906"
+PAGE = "https://lotto.example"
+DRAW, LOCK = 1_787_194_740, 1_787_193_840
+START = LOCK - 10_000
+E = 10**18
+
+
+class World:
+    """Two markets and their chain; every `mine` is a block, told as the app tells it."""
+
+    def __init__(self, heartbeat: float = 25.0, **limits: Any) -> None:
+        self.views = [MarketView(POWER, POWERBALL), MarketView(MEGA, MEGA_MILLIONS)]
+        self.hub = Hub(31337, self.views, heartbeat, Limits(**limits))
+        self.number, self.time, self.salt = 100, START, 0
+        self.silently = False  # mine without telling the hub
+        self.url = ""
+
+    @property
+    def head(self) -> Head:
+        return Head(self.number, f"0x{self.number:060x}{self.salt:04x}", self.time)
+
+    def mine(self, *logs: tuple[str, str, dict[str, Any]], finalized: int | None = None) -> None:
+        self.number, self.time = self.number + 1, self.time + 2
+        by_market = {view.address: view for view in self.views}
+        events = []
+        for index, (market, name, args) in enumerate(logs):
+            tx, head = f"0x{self.number:032x}{index:032x}", self.head
+            at = (head.number, head.hash, tx, index, head.timestamp)
+            events.append(ChainEvent(market, name, args, *at))
+            by_market[market].apply(events[-1])
+        if not self.silently:
+            self.hub.publish(events, self.head, finalized)
+
+
+def created(round_id: int = 1, market: str = POWER) -> tuple[str, str, dict[str, Any]]:
+    terms = {"drawTime": DRAW, "lockTime": LOCK, "feeBps": 200, "oracle": ORACLE}
+    return market, "RoundCreated", {"roundId": round_id, **terms}
+
+
+def bet(
+    user: str, prediction: Prediction, amount: int, round_id: int = 1, market: str = POWER
+) -> tuple[str, str, dict[str, Any]]:
+    args = {"roundId": round_id, "user": user, "prediction": int(prediction), "amount": amount}
+    return market, "BetPlaced", args
+
+
+def finalized(number: int, at: int = DRAW + 5) -> tuple[str, str, dict[str, Any]]:
+    return POWER, "RoundFinalized", {"roundId": 1, "winningNumber": number, "timestamp": at}
+
+
+def channel(round_id: int = 1, market: str = POWER) -> str:
+    return f"round:{market}:{round_id}"
+
+
+@asynccontextmanager
+async def serving(
+    world: World, health: Mapping[str, Any] | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """The world's server on a free port, and a session whose base it is."""
+    runner = web.AppRunner(build(world.hub, lambda: health or {}, [PAGE]), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with aiohttp.ClientSession(world.url) as session:
+            yield session
+    finally:
+        await runner.cleanup()
+
+
+class Socket:
+    """A websocket client that expects an answer within seconds."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self.ws = ws
+
+    async def say(self, **fields: Any) -> None:
+        await self.ws.send_json(fields)
+
+    async def hear(self) -> dict[str, Any]:
+        """The next message; one that ends the connection as {"closed": code}."""
+        async with asyncio.timeout(10):
+            said = await self.ws.receive()
+        if said.type is aiohttp.WSMsgType.TEXT:
+            told: dict[str, Any] = said.json()
+            return told
+        assert said.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED), said
+        return {"type": "closed", "closed": self.ws.close_code}
+
+    async def hear_until(self, type_: str) -> list[dict[str, Any]]:
+        """All messages up to the first of this type, it included."""
+        heard = [await self.hear()]
+        while heard[-1]["type"] != type_:
+            assert heard[-1]["type"] != "closed", heard[-1]
+            heard.append(await self.hear())
+        return heard
+
+    async def follow(self, *channels: str, since: Any = None) -> list[dict[str, Any]]:
+        """Subscribes; what comes up to and with the last snapshot, without the ack."""
+        await self.say(op="subscribe", id=1, channels=channels, since=since)
+        ack = await self.hear()
+        assert ack["type"] == "ack", ack
+        assert not ack["errors"]
+        heard: list[dict[str, Any]] = []
+        for _ in ack["subscribed"]:
+            heard += await self.hear_until("snapshot")
+        return heard
+
+    async def silent(self) -> bool:
+        """Whether all that was told has been heard."""
+        await self.say(op="ping", id="silent?")
+        return await self.hear() == {"type": "pong", "id": "silent?"}
+
+
+@asynccontextmanager
+async def connected(session: aiohttp.ClientSession, **options: Any) -> AsyncIterator[Socket]:
+    """A greeted websocket client."""
+    async with session.ws_connect("/ws", **options) as ws:
+        socket = Socket(ws)
+        assert (await socket.hear())["type"] == "hello"
+        yield socket
