@@ -1,0 +1,199 @@
+"""Settings: from the environment (LOTTOCHAIN_...) first, then from a TOML file, checked at once.
+
+A message names the setting as its variable is named, and what it wants; it never shows a value,
+for a value may be a secret.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from keeper.domain.draw import GAMES
+from keeper.errors import ConfigError
+from keeper.sources import HOMES
+
+PREFIX = "LOTTOCHAIN_"
+FILE = "keeper.toml"  # in the working directory, when no other is named
+_CONFIG = f"{PREFIX}CONFIG"
+
+_URL = TypeAdapter(HttpUrl)
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field's description says what it wants."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    rpc_url: SecretStr = Field(SecretStr(""), description="the http(s) URL of a node")
+    chain_id: int = Field(0, ge=0, description="the id of the chain that the node serves")
+    rpc_timeout: float = Field(10, gt=0, le=300, description="seconds for one answer of the node")
+    log_blocks: int = Field(1000, ge=1, description="blocks whose events are asked for at once")
+    deployments: Path | None = Field(None, description="the folder of the deployment records")
+    games: Annotated[tuple[str, ...], NoDecode] = Field(
+        tuple(GAMES), description=f"games to serve, by commas: {', '.join(GAMES)}"
+    )
+
+    key_file: Path | None = Field(None, description="a file that holds the private key")
+    keystore: Path | None = Field(None, description="an Ethereum keystore file")
+    keystore_password_file: Path | None = Field(
+        None, description="a file that holds the keystore's password"
+    )
+
+    data_dir: Path = Field(Path("data"), description="a folder for evidence")
+    poll_seconds: float = Field(2, gt=0, le=3600, description="seconds between looks at the chain")
+    rounds_ahead: int = Field(3, ge=0, le=24, description="draws for which rounds are kept open")
+    report_delay_seconds: int = Field(
+        300, ge=0, le=86_400, description="seconds after a draw before the sources are asked"
+    )
+    retry_seconds: float = Field(
+        60, gt=0, le=900, description="seconds before what failed is tried again, doubled each time"
+    )
+    settle_batch: int = Field(50, ge=1, le=200, description="bettors in one settling")
+    settle_least_wei: int = Field(
+        1, ge=1, description="wei below which a bettor is left to claim it"
+    )
+    max_fee_gwei: float = Field(
+        500, gt=0, le=1_000_000, description="gwei that a unit of gas may cost, tip included"
+    )
+    tip_gwei: float | None = Field(
+        None, ge=0, le=1_000_000, description="gwei of tip; the node is asked without it"
+    )
+
+    http_host: str = Field("127.0.0.1", min_length=1, description="the address to serve on")
+    http_port: int = Field(8080, ge=0, le=65535, description="the port to serve on; 0: any free")
+    origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins of the pages that may connect, by commas, as browsers send them"
+    )
+
+    sources: dict[str, HttpUrl] = Field(
+        {}, description=f"base URLs of publishers, each its own setting: {', '.join(HOMES)}"
+    )
+    source_timeout: float = Field(
+        15, gt=0, le=120, description="seconds for the whole answer of a publisher"
+    )
+    log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json")
+
+    @field_validator("games", "origins", mode="before")
+    @classmethod
+    def _by_commas(cls, value: Any) -> Any:
+        return tuple(v.strip() for v in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("games")
+    @classmethod
+    def _known_games(cls, games: tuple[str, ...]) -> tuple[str, ...]:
+        if not games or set(games) - GAMES.keys():
+            raise ValueError("no such game")
+        return tuple(dict.fromkeys(games))
+
+    @field_validator("sources")
+    @classmethod
+    def _known_sources(cls, sources: dict[str, HttpUrl]) -> dict[str, HttpUrl]:
+        if sources.keys() - HOMES.keys():
+            raise ValueError("no such source")
+        return sources
+
+    @field_validator("rpc_url")
+    @classmethod
+    def _http(cls, url: SecretStr) -> SecretStr:
+        if url:
+            _URL.validate_python(url.get_secret_value())
+        return url
+
+    @classmethod
+    def settings_customise_sources(
+        cls, *_: Any, **found: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the file, whose values come as initial ones."""
+        return found["env_settings"], found["init_settings"]
+
+
+def load(file: Path | None = None) -> Settings:
+    """The settings. Raises ConfigError, one line a setting that is wrong.
+
+    The file is the one given, else the one that LOTTOCHAIN_CONFIG names, else ./keeper.toml if
+    there is one.
+    """
+    named = file or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
+    path = named or Path(FILE)
+    values = _read(path) if named or path.exists() else {}
+    known = {_CONFIG, *(_variable(name) for name in Settings.model_fields if name != "sources")}
+    known |= {_variable(f"sources__{name}") for name in HOMES}
+    wrong = [
+        f"{name}: there is no such setting"
+        for name in sorted(os.environ)
+        if name.upper().startswith(PREFIX) and name.upper() not in known
+    ]
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+    try:
+        settings = Settings(**values)
+    except ValidationError as exc:
+        wrong = [_line(error, path) for error in exc.errors(include_input=False)]
+        raise ConfigError("\n".join(dict.fromkeys(wrong))) from None
+    if settings.key_file and settings.keystore:
+        raise ConfigError(f"{_variable('key_file')}, {_variable('keystore')}: one of the two")
+    if settings.keystore and not settings.keystore_password_file:
+        raise ConfigError(_wants("keystore_password_file"))
+    return settings
+
+
+def need_chain(settings: Settings) -> None:
+    """Raises ConfigError when the settings that name a chain are missing."""
+    missing = [_wants(name) for name in ("rpc_url", "chain_id") if not getattr(settings, name)]
+    if missing:
+        raise ConfigError("\n".join(missing))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}") from None
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8") from None
+
+
+def _variable(name: str) -> str:
+    return f"{PREFIX}{name.upper()}"
+
+
+def _wants(name: str) -> str:
+    return f"{_variable(name)} is missing: {Settings.model_fields[name].description}"
+
+
+def _line(error: ErrorDetails, path: Path) -> str:
+    name, *below = (str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{path}: there is no setting {name!r:.60}"
+    line = f"{_variable('__'.join([name, *below]))} wants {Settings.model_fields[name].description}"
+    # The text of other errors is pydantic's own and holds no value.
+    return line if error["type"] == "value_error" else f"{line} ({error['msg'].lower()})"

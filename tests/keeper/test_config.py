@@ -1,0 +1,137 @@
+"""Settings: where they come from, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from keeper.config import LogFormat, Settings, load, need_chain
+from keeper.errors import ConfigError
+
+SECRET = "s3cr3t"
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def set_(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv(f"LOTTOCHAIN_{name}", value)
+
+
+def test_without_any_setting_the_defaults_hold() -> None:
+    settings = load()
+    assert settings.games == ("powerball", "mega-millions")
+    assert (settings.rounds_ahead, settings.report_delay_seconds) == (3, 300)
+    assert settings.log_format is LogFormat.CONSOLE
+    with pytest.raises(ConfigError) as told:
+        need_chain(settings)
+    assert str(told.value).splitlines() == [
+        "LOTTOCHAIN_RPC_URL is missing: the http(s) URL of a node",
+        "LOTTOCHAIN_CHAIN_ID is missing: the id of the chain that the node serves",
+    ]
+
+
+def test_every_setting_says_what_it_wants() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_environment_goes_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "keeper.toml").write_text(
+        'chain_id = 5\nrpc_url = "http://file"\norigins = ["https://a.example"]\n'
+        'games = ["powerball"]\n[sources]\nny = "http://file"\ntexas = "http://texas"\n'
+    )
+    set_(monkeypatch, CHAIN_ID="7", SOURCES__NY="http://ny", GAMES="mega-millions, powerball")
+    settings = load()
+    assert settings.chain_id == 7
+    assert settings.rpc_url.get_secret_value() == "http://file"
+    assert {name: str(url) for name, url in settings.sources.items()} == {
+        "ny": "http://ny/",
+        "texas": "http://texas/",
+    }
+    assert settings.games == ("mega-millions", "powerball")
+    assert settings.origins == ("https://a.example",)
+    need_chain(settings)
+
+
+def test_the_file_named_goes_before_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, chain in (("keeper.toml", 1), ("a.toml", 2), ("b.toml", 3)):
+        (tmp_path / name).write_text(f"chain_id = {chain}\n")
+    assert load().chain_id == 1
+    set_(monkeypatch, CONFIG=str(tmp_path / "a.toml"))
+    assert load().chain_id == 2
+    assert load(tmp_path / "b.toml").chain_id == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("RPC_URL", f"ftp://u:{SECRET}@host", "wants the http(s) URL of a node"),
+        ("RPC_URL", SECRET, "wants the http(s) URL of a node"),
+        ("CHAIN_ID", SECRET, "wants the id of the chain"),
+        ("CHAIN_ID", "-1", "(input should be greater than or equal to 0)"),
+        ("GAMES", f"powerball,{SECRET}", "by commas: powerball, mega-millions"),
+        ("POLL_SECONDS", "0", "greater than 0"),
+        ("HTTP_PORT", "70000", "less than or equal to 65535"),
+        ("SETTLE_BATCH", "1000", "bettors in one settling"),
+        ("LOG_FORMAT", SECRET, "console or json"),
+        ("SOURCES__NY", SECRET, "base URLs of publishers"),
+        ("SOURCES__NOWHERE", "http://x", "there is no such setting"),
+        ("MAX_FEE_GWIE", "40", "there is no such setting"),
+        ("SOURCES", "{}", "there is no such setting"),
+        ("KEYSTORE", "key.json", "LOTTOCHAIN_KEYSTORE_PASSWORD_FILE is missing"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
+    set_(monkeypatch, **{name: value})
+    with pytest.raises(ConfigError) as told:
+        load()
+    (line,) = str(told.value).splitlines()
+    assert line.startswith(f"LOTTOCHAIN_{name}")
+    assert says in line
+    assert SECRET not in line
+
+
+def test_every_wrong_setting_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_(monkeypatch, CHAIN_ID="x", HTTP_PORT="y", TIP_GWEI="z")
+    with pytest.raises(ConfigError) as told:
+        load()
+    assert len(str(told.value).splitlines()) == 3
+
+
+def test_two_keys_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_(monkeypatch, KEY_FILE="a", KEYSTORE="b", KEYSTORE_PASSWORD_FILE="c")
+    with pytest.raises(ConfigError, match="LOTTOCHAIN_KEY_FILE, LOTTOCHAIN_KEYSTORE: one of"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"chain_id = ", "is not TOML"),
+        (b"chain_id = '\xff'", "is not UTF-8"),
+        (b"rpc_ulr = 's3cr3t'", "there is no setting 'rpc_ulr'"),
+        (b"[sources]\nnowhere = 'http://x'", "LOTTOCHAIN_SOURCES wants base URLs"),
+        (b"[sources.ny]\nurl = 's3cr3t'", "LOTTOCHAIN_SOURCES__NY wants base URLs"),
+    ],
+)
+def test_a_wrong_file(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "keeper.toml").write_bytes(content)
+    with pytest.raises(ConfigError) as told:
+        load()
+    assert says in str(told.value)
+    assert SECRET not in str(told.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*none\.toml: No such file"):
+        load(tmp_path / "none.toml")
