@@ -10,10 +10,12 @@ import asyncio
 import datetime as dt
 import json
 import re
+import ssl
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar
 
 import httpx
@@ -25,6 +27,7 @@ from keeper.ports import Fetched
 
 MAX_BODY = 1 << 20  # bytes
 MAX_REDIRECTS = 3
+MAX_NODES = 5_000  # objects and arrays in one JSON text; an honest answer has some hundreds
 DEADLINE = 15.0  # seconds for all that one answer takes
 _HEADERS = {
     "User-Agent": "Mozilla/5.0 (compatible; LottoChain keeper)",
@@ -39,6 +42,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 def open_client() -> httpx.AsyncClient:
     """The one client that all sources share; whoever opens it closes it."""
     return httpx.AsyncClient(
+        verify=_trusted(),
         headers=_HEADERS,
         timeout=httpx.Timeout(DEADLINE),
         limits=httpx.Limits(max_connections=20, max_keepalive_connections=8),
@@ -53,6 +57,12 @@ class Exchange:
     url: str = ""
     status: int | None = None
     body: bytearray = field(default_factory=bytearray)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The usual certificate authorities, which take a while to load."""
+    return httpx.create_ssl_context()
 
 
 class Publisher(ABC):
@@ -173,6 +183,9 @@ class Publisher(ABC):
     @classmethod
     def json(cls, text: str) -> Any:
         """A JSON document without repeated keys, which parsers settle each in its own way."""
+        # Some libraries raise Python's recursion limit beyond what its C stack holds.
+        if text.count("{") + text.count("[") > MAX_NODES:
+            raise cls.fail(Failure.FORMAT, f"more than {MAX_NODES} objects and arrays")
         try:
             return json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_constant)
         except (ValueError, RecursionError) as e:

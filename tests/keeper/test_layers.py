@@ -15,11 +15,12 @@ MAY = {
     "domain": set[str](),
     "errors": {"domain"},
     "ports": {"domain", "errors"},
-    "duties": {"domain", "ports"},
+    "projection": {"domain", "ports"},
+    "duties": {"domain", "ports", "projection"},
     "sources": {"domain", "ports", "errors"},
     "chain": {"domain", "ports", "errors"},
     "store": {"domain", "ports", "errors"},
-    "web": {"domain", "ports", "errors"},
+    "web": {"domain", "ports", "errors", "projection"},
 }
 MODULES = sorted(KEEPER.rglob("*.py"))
 
