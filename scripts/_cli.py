@@ -1,0 +1,241 @@
+"""What the commands share: connecting, accounts, confirming, sending, one line for an error."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeVar
+
+import ape
+import click
+from ape.api.accounts import AccountAPI
+from ape.cli import ConnectedProviderCommand, account_option, select_account
+from ape.logging import logger
+from web3 import Web3
+from web3.types import TxReceipt
+
+from keeper.domain.draw import GAMES
+from scripts._errors import UserError, explain
+from scripts._market import Market, open_market
+from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
+from scripts._text import (
+    coins,
+    gwei,
+    pairs,
+    read_amount,
+    read_balls,
+    read_date,
+    read_duration,
+    read_fee,
+    read_prediction,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Text(click.ParamType):
+    """A parameter read by a function of `_text`, whose message becomes the error."""
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name, self._read = name, read
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Reads a text; passes on what was read already."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._read(value)
+        except ValueError as exc:
+            self.fail(str(exc), param, ctx)
+
+
+def _read_address(text: str) -> str:
+    """An address, or the alias of an Ape account, for its address."""
+    if re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        address = Web3.to_checksum_address(text)
+        if text not in (address, text.lower()):
+            raise ValueError(f"{text} is mistyped: its capitals do not fit (EIP-55)")
+        if int(text, 16) == 0:
+            raise ValueError("the zero address is nobody's")
+        return address
+    if found := re.fullmatch(r"TEST::([0-9]{1,3})", text.upper()):
+        accounts = ape.accounts.test_accounts
+        if int(found[1]) < len(accounts):
+            return str(accounts[int(found[1])].address)
+    elif text in ape.accounts.aliases:
+        return str(ape.accounts.load(text).address)
+    raise ValueError(f"{text!r} is neither an address nor the alias of an Ape account")
+
+
+ADDRESS = Text("address", _read_address)
+AMOUNT = Text("amount", read_amount)
+BALLS = Text("balls", read_balls)
+DATE = Text("date", read_date)
+DURATION = Text("duration", read_duration)
+FEE = Text("fee", read_fee)
+PREDICTION = Text("prediction", read_prediction)
+ROUND = click.IntRange(min=1, max=2**256 - 1)
+GAME = click.Choice(list(GAMES))
+
+
+class Command(ConnectedProviderCommand):
+    """A command on a connected chain whose every foreseeable failure is one line."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As click has it."""
+        with one_line():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As Ape has it."""
+        with one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Turns what a user can cause into one line on stderr and a non-zero exit code."""
+    try:
+        yield
+    except click.UsageError as exc:
+        where = f" (see `{exc.ctx.command_path} --help`)" if exc.ctx else ""
+        _fail(" ".join(exc.format_message().split()) + where, 2)
+    except (click.ClickException, click.Abort, click.exceptions.Exit):
+        raise
+    except Exception as exc:
+        line = explain(exc)
+        if line is None:
+            raise
+        logger.debug("", exc_info=exc)
+        _fail(line, 1)
+
+
+def _fail(line: str, code: int) -> NoReturn:
+    failure = click.ClickException(line)
+    failure.exit_code = code
+    raise failure from None
+
+
+def command(group: click.Group, name: str | None = None) -> Callable[[F], click.Command]:
+    """Adds a Command to a group."""
+    return group.command(name, cls=Command)
+
+
+def on_market(function: F) -> F:
+    """Adds --game and passes the market of that game as `market`."""
+
+    @functools.wraps(function)
+    def opened(*args: Any, game: str | None, **kwargs: Any) -> Any:
+        market = open_market(ape.networks.provider, game)
+        return function(*args, market=market, **kwargs)
+
+    option = click.option(
+        "--game", type=GAME, help="Which market; needed where several are deployed."
+    )
+    return option(opened)  # type: ignore[return-value]
+
+
+def sends(function: F) -> F:
+    """Adds --account, --yes and --max-fee and passes them on as `sender`."""
+
+    @functools.wraps(function)
+    def bound(
+        *args: Any, account: AccountAPI | None, yes: bool, max_fee: int, **kwargs: Any
+    ) -> Any:
+        sender = Sender(account or _ask_account(), yes, max_fee)
+        return function(*args, sender=sender, **kwargs)
+
+    for option in (
+        click.option("--yes", "-y", is_flag=True, help="Do not ask before sending."),
+        click.option(
+            "--max-fee",
+            type=AMOUNT,
+            default=DEFAULT_CAP,
+            show_default=gwei(DEFAULT_CAP),
+            help="The most to pay for a unit of gas; above it nothing is sent.",
+        ),
+        account_option(prompt=False),
+    ):
+        bound = option(bound)
+    return bound  # type: ignore[return-value]
+
+
+def _ask_account() -> AccountAPI:
+    if not sys.stdin.isatty():
+        raise UserError("say which account: --account ALIAS (`ape accounts list`)")
+    return select_account()
+
+
+class Sender:
+    """An account, and how to ask before it sends."""
+
+    def __init__(self, account: AccountAPI, yes: bool, cap: int) -> None:
+        self.account, self.yes, self.cap = account, yes, cap
+
+    @property
+    def address(self) -> str:
+        """Of the account."""
+        return str(self.account.address)
+
+    def send(
+        self,
+        market: Market,
+        function: str,
+        *args: Any,
+        value: int = 0,
+        shows: Sequence[tuple[str, object]] = (),
+    ) -> TxReceipt:
+        """Simulates, shows, asks, sends a call of a market; the receipt of its success."""
+        data = market.contract.encode_abi(function, args)
+        prepared = prepare(
+            market.web3, self.account, market.address, data, value=value, cap=self.cap
+        )
+        self.confirm(
+            [
+                ("market", f"{market.game.name} {market.address} on {market.where}"),
+                *shows,
+                ("call", f"{function}({', '.join(map(_argument, args))})"),
+            ],
+            [prepared],
+            market.symbol,
+        )
+        receipt = send(market.web3, self.account, prepared)
+        paid = receipt["gasUsed"] * receipt["effectiveGasPrice"]
+        click.echo(
+            f"{receipt['transactionHash'].to_0x_hex()} mined in block {receipt['blockNumber']}: "
+            f"gas {receipt['gasUsed']:,}, {coins(paid, market.symbol)}"
+        )
+        return receipt
+
+    def confirm(
+        self, shows: Sequence[tuple[str, object]], prepared: Sequence[Prepared], symbol: str
+    ) -> None:
+        """Shows the values and asks. Raises UserError when the answer is no, or there is none."""
+        fees = prepared[0].fees
+        gas = sum(one.gas for one in prepared)
+        value = sum(one.value for one in prepared)
+        most = sum(one.cost for one in prepared)
+        rows = [*shows, ("account", f"{self.account.alias} {self.address}")]
+        if value:
+            rows.append(("value", coins(value, symbol)))
+        price = f"{gwei(fees.price)} now and {gwei(fees.most)} at most"
+        rows.append(("gas", f"up to {gas:,}, at {price}: up to {coins(most, symbol)}"))
+        click.echo(pairs(rows))
+        if self.yes:
+            return
+        try:
+            agreed = click.confirm("Send?")
+        except click.Abort:
+            click.echo()
+            raise UserError("not confirmed, nothing was sent (--yes does not ask)") from None
+        if not agreed:
+            raise UserError("declined, nothing was sent")
+
+
+def _argument(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_argument, value))}]"
+    return str(int(value)) if isinstance(value, int) else str(value)

@@ -1,0 +1,132 @@
+"""Every failure as one line that says what happened and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ape.exceptions import ApeException, NetworkMismatchError
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
+from requests.exceptions import RequestException
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
+
+from keeper.chain import abi
+from keeper.domain.calendar import NoDraw
+from keeper.domain.draw import InvalidDraw, UnknownGame
+from keeper.domain.lines import RoundStatus
+from keeper.errors import KeeperError, Reverted
+from scripts._text import coins, duration, fee, utc
+
+# What a user can do about an error of the contract, with its values to fill in.
+_HINTS: Mapping[str, str] = {
+    "UnknownRound": "`ape run rounds list` shows the rounds there are",
+    "NotADrawTime": "let --date or --next work the time out",
+    "DrawTimeOutOfRange": "choose a draw from {earliest} to {latest}",
+    "DrawTimeTaken": "that draw has round {roundId} already",
+    "BettingClosed": "betting ended at {lockTime}; `ape run rounds create` opens another round",
+    "WrongStatus": "the round is {status}, which this does not go with",
+    "TooEarly": "possible from {time} on",
+    "TooLate": "possible until {time}; a round without a result can be voided by anyone 72 h "
+    "after its draw: `ape run rounds void`",
+    "InvalidPrediction": "predictions are 0 to 7",
+    "InvalidWinningNumber": "winning numbers are 0 to 99",
+    "BetOutOfLimits": "a bet is {minBet} to {maxBet}",
+    "TooManyBets": "use another account, or another round: {limit} bets a round are allowed",
+    "LineFull": "bet less, or on another prediction",
+    "NotRoundOracle": "the result of this round is for {oracle} to give: use that account",
+    "NotAllowedToCancel": "the operator may until the lock, the guardian until the draw: "
+    "`ape run roles show`",
+    "NothingDue": "`ape run bets show {roundId} {user}` shows the bets and what was paid",
+    "UseClaimWinnings": "the round has its result: `ape run claims claim {roundId}` pays all",
+    "PaymentRefused": "the recipient is a contract that takes no coins; nothing has changed",
+    "NotEnoughGas": "settle fewer bettors at once (--batch)",
+    "FeeTooHigh": "at most {maxFeeBps}",
+    "InvalidBetLimits": "wanted: 1 gwei <= smallest <= largest < 2^96 wei",
+    "ZeroAddress": "give a real address",
+    "EnforcedPause": "the market is paused; claims and refunds work; the admin may "
+    "`ape run safety unpause`",
+    "ExpectedPause": "the market is not paused",
+    "AccessControlUnauthorizedAccount": "use an account that holds {neededRole}: "
+    "`ape run roles show`",
+    "AccessControlEnforcedDefaultAdminRules": "the admin changes in two steps: "
+    "`ape run roles hand-over`, then `ape run roles accept`",
+    "AccessControlEnforcedDefaultAdminDelay": "possible after {schedule}",
+    "AccessControlInvalidDefaultAdmin": "only the account that the role is being handed to can "
+    "accept it: `ape run roles show`",
+}
+
+_AMOUNTS = frozenset({"amount", "minBet", "maxBet", "total"})
+_TIMES = frozenset({"time", "lockTime", "drawTime", "earliest", "latest", "schedule"})
+_ROLES = {
+    "0x" + "00" * 32: "the admin role",
+    "0x" + keccak(text="OPERATOR_ROLE").hex(): "OPERATOR_ROLE",
+    "0x" + keccak(text="GUARDIAN_ROLE").hex(): "GUARDIAN_ROLE",
+}
+
+
+class UserError(Exception):
+    """Something that the user can understand and act upon: one line."""
+
+
+# These say in their messages all that there is to say.
+_PLAIN = (UserError, KeeperError, UnknownGame, InvalidDraw, NoDraw)
+
+
+def refusal(error: Reverted, symbol: str = "POL") -> str:
+    """An error of the contract: its name, its values as people read them, and what to do."""
+    shown = {name: _shown(name, value, symbol) for name, value in error.args_.items()}
+    values = ", ".join(f"{name} {value}" for name, value in shown.items())
+    text = f"the contract refuses: {error.name or 'an error without a known name'}"
+    if values:
+        text += f" ({values})"
+    hint = _HINTS.get(error.name)
+    return f"{text}: {hint.format_map(shown)}" if hint else text
+
+
+def _shown(name: str, value: Any, symbol: str) -> str:
+    if name in _AMOUNTS:
+        return coins(value, symbol)
+    if name in _TIMES:
+        return utc(value)
+    if name == "status":
+        return RoundStatus(value).name
+    if name in ("feeBps", "maxFeeBps"):
+        return fee(value)
+    if name == "neededRole":
+        return _ROLES.get(value, str(value))
+    return duration(value) if name.endswith("Delay") else str(value)
+
+
+def revert_of(exc: ContractLogicError) -> Reverted:
+    """The contract's error inside web3's."""
+    data = exc.data
+    if isinstance(data, Mapping):  # some nodes wrap it
+        data = data.get("data")
+    if isinstance(data, str) and data.startswith("0x"):
+        return abi.revert(bytes(HexBytes(data)))
+    return Reverted("", {"message": exc.message} if exc.message else {})
+
+
+def explain(exc: BaseException, symbol: str = "POL") -> str | None:
+    """The line for a failure that is not a fault of ours; None for one that is."""
+    if isinstance(exc, ContractLogicError):
+        return refusal(revert_of(exc), symbol)
+    if isinstance(exc, Reverted):
+        return refusal(exc, symbol)
+    if isinstance(exc, BadFunctionCallOutput):
+        return "no market answers at that address: the record is of another chain or contract"
+    if isinstance(exc, Web3RPCError):
+        message = (exc.rpc_response or {}).get("error", {})
+        return f"the node refuses: {message.get('message') or exc.message}"
+    if isinstance(exc, RequestException):
+        return f"the node does not answer: {_first_line(exc)}"
+    if isinstance(exc, NetworkMismatchError):
+        return f"wrong chain: {_first_line(exc)}"
+    if isinstance(exc, ApeException | Web3Exception):
+        return _first_line(exc)
+    return _first_line(exc) if isinstance(exc, _PLAIN) else None
+
+
+def _first_line(exc: BaseException) -> str:
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]

@@ -1,0 +1,87 @@
+"""ape run bets: place a bet, and see a bettor's bets."""
+
+from __future__ import annotations
+
+import click
+
+from keeper.domain.lines import Prediction, opposite
+from scripts._cli import ADDRESS, AMOUNT, PREDICTION, ROUND, Sender, command, on_market, sends
+from scripts._market import Market
+from scripts._text import coins, table, utc
+
+
+@click.group()
+def cli() -> None:
+    """Places bets and shows them."""
+
+
+@command(cli)
+@click.argument("round_id", metavar="ROUND", type=ROUND)
+@click.argument("prediction", type=PREDICTION)
+@click.argument("amount", type=AMOUNT)
+@on_market
+@sends
+def place(
+    market: Market, sender: Sender, round_id: int, prediction: Prediction, amount: int
+) -> None:
+    """Bets AMOUNT on PREDICTION in ROUND.
+
+    For anyone, until 15 minutes before the draw; 16 bets a round at most. PREDICTION is a name
+    or a number: EVEN (0), ODD (1), HIGH (2), LOW (3), EVEN_LOW (4), ODD_HIGH (5), EVEN_HIGH (6),
+    ODD_LOW (7). AMOUNT is written as "0.5 POL", "500 gwei", or whole wei. What finds no opponent
+    on the opposite prediction can be claimed back when betting is over.
+
+    \b
+    ape run bets place 3 EVEN_LOW "0.5 POL" --game powerball --network polygon:amoy
+    """
+    info = market.round(round_id)
+    own, _, _ = market.view("getPredictionPool", round_id, prediction)
+    other, _, _ = market.view("getPredictionPool", round_id, opposite(prediction))
+    now = max(0, min(own + amount, other) - own)
+    shows = [
+        ("round", info.title),
+        ("prediction", f"{prediction.name} ({prediction.value})"),
+        ("matched now", f"{coins(now, market.symbol)}, the rest waits for opponents"),
+    ]
+    sender.send(market, "placeBet", round_id, prediction, value=amount, shows=shows)
+    click.echo(f"bet {coins(amount, market.symbol)} on {prediction.name} in round {round_id}")
+
+
+@command(cli)
+@click.argument("round_id", metavar="ROUND", type=ROUND)
+@click.argument("bettor", type=ADDRESS)
+@on_market
+def show(market: Market, round_id: int, bettor: str) -> None:
+    """Shows the bets of BETTOR in ROUND, and what can be claimed now. Sends nothing.
+
+    BETTOR is an address or the alias of an Ape account.
+
+    \b
+    ape run bets show 3 ALIAS --game powerball --network polygon:amoy
+    """
+    info = market.round(round_id)
+    click.echo(f"{market.game.name} round {info.title}\n{bettor}")
+    rows: list[tuple[object, ...]] = [
+        ("bet", "prediction", "stake", "matched", "placed", "unmatched paid", "done")
+    ]
+    rows += [
+        (
+            i,
+            Prediction(bet.prediction).name,
+            coins(bet.amount, market.symbol),
+            coins(bet.matchedAmount, market.symbol),
+            utc(bet.placedAt),
+            "yes" if bet.refunded else "no",
+            "yes" if bet.settled else "no",
+        )
+        for i, bet in enumerate(market.view("getUserBets", round_id, bettor), 1)
+    ]
+    if len(rows) == 1:
+        click.echo("  no bets")
+        return
+    winnings, refund = market.view("claimable", round_id, bettor)
+    click.echo(table(rows))
+    click.echo(
+        f"can be claimed now: {coins(winnings, market.symbol)} winnings, "
+        f"{coins(refund, market.symbol)} refund"
+    )

@@ -1,0 +1,105 @@
+"""ape run claims: what is due to bettors, claimed by them or settled by anyone."""
+
+from __future__ import annotations
+
+import click
+
+from scripts._cli import ADDRESS, ROUND, Sender, command, on_market, sends
+from scripts._errors import UserError
+from scripts._market import Market
+from scripts._text import coins
+
+
+@click.group()
+def cli() -> None:
+    """Pays bettors what is due to them."""
+
+
+def _claim(market: Market, sender: Sender, function: str, round_id: int) -> None:
+    info = market.round(round_id)
+    winnings, refund = market.view("claimable", round_id, sender.address)
+    shows = [
+        ("round", info.title),
+        ("winnings", coins(winnings, market.symbol)),
+        ("refund", coins(refund, market.symbol)),
+    ]
+    sender.send(market, function, round_id, shows=shows)
+    click.echo(f"paid {coins(winnings + refund, market.symbol)} to {sender.address}")
+
+
+@command(cli)
+@click.argument("round_id", metavar="ROUND", type=ROUND)
+@on_market
+@sends
+def claim(market: Market, sender: Sender, round_id: int) -> None:
+    """Pays the account its winnings of ROUND, and what else is due to it.
+
+    For bettors, once the round has its result.
+
+    \b
+    ape run claims claim 3 --game powerball --network polygon:amoy --account ALIAS
+    """
+    _claim(market, sender, "claimWinnings", round_id)
+
+
+@command(cli)
+@click.argument("round_id", metavar="ROUND", type=ROUND)
+@on_market
+@sends
+def refund(market: Market, sender: Sender, round_id: int) -> None:
+    """Pays the account back what found no opponent in ROUND; all of it when cancelled.
+
+    For bettors: the unmatched part from 15 minutes before the draw until the result, everything
+    when the round was cancelled or void.
+
+    \b
+    ape run claims refund 3 --game powerball --network polygon:amoy --account ALIAS
+    """
+    _claim(market, sender, "claimRefund", round_id)
+
+
+@command(cli)
+@click.argument("round_id", metavar="ROUND", type=ROUND)
+@click.argument("bettors", nargs=-1, type=ADDRESS)
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 200),
+    default=50,
+    show_default=True,
+    help="Bettors a transaction.",
+)
+@on_market
+@sends
+def settle(
+    market: Market, sender: Sender, round_id: int, bettors: tuple[str, ...], batch: int
+) -> None:
+    """Pays BETTORS of ROUND what is due to them now, each to the bettor only; without any, all.
+
+    For anyone, from 15 minutes before the draw on. A bettor that is a contract and refuses the
+    payment is skipped and can claim later. BETTORS are addresses or aliases.
+
+    \b
+    ape run claims settle 3 --game powerball --network polygon:amoy --account ALIAS
+    """
+    info = market.round(round_id)
+    due = {
+        user: sum(market.view("claimable", round_id, user))
+        for user in dict.fromkeys(bettors or market.bettors(round_id))
+    }
+    users = [user for user, amount in due.items() if amount]
+    if not users:
+        raise UserError(f"nothing is due in round {info.title}")
+    for start in range(0, len(users), batch):
+        some = users[start : start + batch]
+        total = sum(due[user] for user in some)
+        shows = [
+            ("round", info.title),
+            ("due", f"{coins(total, market.symbol)} to {len(some)} of {len(users)} bettors"),
+        ]
+        sender.send(market, "settle", round_id, some, shows=shows)
+    left = {user: sum(market.view("claimable", round_id, user)) for user in users}
+    paid = sum(due.values()) - sum(left.values())
+    click.echo(f"settled {coins(paid, market.symbol)}")
+    for user, amount in left.items():
+        if amount:
+            click.echo(f"  {user} did not take {coins(amount, market.symbol)}: to be claimed")
