@@ -143,8 +143,8 @@ def load(file: Path | None = None) -> Settings:
     named = file or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
     path = named or Path(FILE)
     values = _read(path) if named or path.exists() else {}
-    known = {_CONFIG, *(_variable(name) for name in Settings.model_fields if name != "sources")}
-    known |= {_variable(f"sources__{name}") for name in HOMES}
+    known = {_CONFIG, *(variable(name) for name in Settings.model_fields if name != "sources")}
+    known |= {variable(f"sources__{name}") for name in HOMES}
     wrong = [
         f"{name}: there is no such setting"
         for name in sorted(os.environ)
@@ -158,7 +158,7 @@ def load(file: Path | None = None) -> Settings:
         wrong = [_line(error, path) for error in exc.errors(include_input=False)]
         raise ConfigError("\n".join(dict.fromkeys(wrong))) from None
     if settings.key_file and settings.keystore:
-        raise ConfigError(f"{_variable('key_file')}, {_variable('keystore')}: one of the two")
+        raise ConfigError(f"{variable('key_file')}, {variable('keystore')}: one of the two")
     if settings.keystore and not settings.keystore_password_file:
         raise ConfigError(_wants("keystore_password_file"))
     return settings
@@ -182,18 +182,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8") from None
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
     return f"{PREFIX}{name.upper()}"
 
 
 def _wants(name: str) -> str:
-    return f"{_variable(name)} is missing: {Settings.model_fields[name].description}"
+    return f"{variable(name)} is missing: {Settings.model_fields[name].description}"
 
 
 def _line(error: ErrorDetails, path: Path) -> str:
     name, *below = (str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{path}: there is no setting {name!r:.60}"
-    line = f"{_variable('__'.join([name, *below]))} wants {Settings.model_fields[name].description}"
+    line = f"{variable('__'.join([name, *below]))} wants {Settings.model_fields[name].description}"
     # The text of other errors is pydantic's own and holds no value.
     return line if error["type"] == "value_error" else f"{line} ({error['msg'].lower()})"

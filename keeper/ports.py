@@ -85,6 +85,10 @@ class Market(Protocol):
         """(winnings, refund) due now."""
         ...
 
+    async def accepts(self, user: str, amount: int) -> bool:
+        """Whether `settle` could pay the user `amount` wei now, by a simulation."""
+        ...
+
     async def events(self, from_block: int, to_block: int) -> list[ChainEvent]:
         """Every event of the market in these blocks, both included, in log order."""
         ...

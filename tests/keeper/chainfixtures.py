@@ -27,7 +27,7 @@ from web3 import Web3
 from keeper.domain.draw import Game
 
 ROOT = Path(__file__).parents[2]
-BUILD = ROOT / ".build" / "tests"
+BUILD = ROOT / ".cache" / "tests"
 SOURCE = "contracts/P2PLotteryBetting.sol"
 E = 10**18
 

@@ -1,0 +1,213 @@
+"""The command line: run the keeper, ask the publishers, look at the chain, check evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keeper import app, log, show
+from keeper.config import Settings, load, need_chain, variable
+from keeper.domain.calendar import NoDraw, draw_time
+from keeper.domain.consensus import Agreed, Answer, Disagreement, decide
+from keeper.domain.draw import Game, UnknownGame, game_named
+from keeper.errors import ConfigError, KeeperError, Reverted
+from keeper.ports import Market, RoundInfo
+from keeper.sources import ask_all, read
+from keeper.store import evidence as evidence_files
+
+BAD_INPUT, PENDING, DISAGREE = 2, 3, 4
+_LATEST = 10  # rounds that `status` shows
+_DRAW_EXITS = "Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ."
+_SETTINGS = "Settings:\n\n\b\n" + "\n".join(
+    f"  {variable(name)}{'__NY, ...' if name == 'sources' else ''}\n      {field.description}"
+    for name, field in Settings.model_fields.items()
+)
+
+
+class _Commands(click.Group):
+    """Tells what goes wrong in one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as exc:
+            for line in str(exc).splitlines():
+                click.echo(f"keeper: {line}", err=True)
+            sys.exit(BAD_INPUT)
+        except KeeperError as exc:
+            click.echo(f"keeper: {exc}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file with settings, such as chain_id = 80002; LOTTOCHAIN_CONFIG names it too. "
+    "Without either, ./keeper.toml is read if there is one.",
+)
+@click.pass_context
+def main(ctx: click.Context, config: Path | None) -> None:
+    """Keeps betting rounds going on real lottery draws.
+
+    Every setting is an environment variable, LOTTOCHAIN_CHAIN_ID for one, or a line of a TOML
+    file. A node's address is all that most commands need:
+
+    \b
+        export LOTTOCHAIN_RPC_URL=https://... LOTTOCHAIN_CHAIN_ID=80002
+        python -m keeper status
+        python -m keeper run                    # shows what it would do
+        LOTTOCHAIN_KEY_FILE=key.hex python -m keeper run --send
+    """
+    ctx.obj = config
+
+
+@main.command(epilog=_SETTINGS)
+@click.option("--send", is_flag=True, help="Send transactions; without it they are only simulated.")
+@click.pass_obj
+def run(config: Path | None, send: bool) -> None:
+    """Open, lock, report, settle and void rounds, and serve what happens.
+
+    Does what the key's account may do: open rounds with the operator's role, report where it is
+    the round's oracle, and what anybody may. The key comes from LOTTOCHAIN_KEY_FILE, or from
+    LOTTOCHAIN_KEYSTORE and LOTTOCHAIN_KEYSTORE_PASSWORD_FILE. Stops cleanly on SIGTERM and
+    Ctrl-C, and may be killed at any moment: what is due is read from the chain.
+    """
+    settings = _settings(config, chain=True)
+    log.set_up(settings.log_format)
+    asyncio.run(app.run(settings, send=send))
+
+
+@main.command(epilog=_DRAW_EXITS)
+@click.argument("game")
+@click.argument("date")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
+    """Ask three publishers for the draw of GAME on DATE, and tell what follows.
+
+    GAME is powerball or mega-millions, DATE the draw's date in New York, as in 2026-08-19. Two
+    equal answers of three decide; a source that fails counts as one that has no result yet.
+    """
+    settings = _settings(config)
+    asked, day = _draw_of(game, date)
+
+    async def ask() -> list[Answer]:
+        async with app.publishers(settings) as sources:
+            return [f.answer for f in await ask_all(sources, asked, day)]
+
+    answers = asyncio.run(ask())
+    verdict = decide(answers)
+    if as_json:
+        click.echo(json.dumps(show.draw_json(asked, day, answers, verdict), indent=2))
+    else:
+        show.table(show.ANSWER, [show.answer_row(answer) for answer in answers])
+        click.echo(show.sentence(verdict))
+    match verdict:
+        case Agreed():
+            return
+        case Disagreement():
+            sys.exit(DISAGREE)
+        case _:
+            sys.exit(PENDING)
+
+
+@main.command()
+@click.argument("game", required=False)
+@click.argument("round_id", metavar="ROUND", required=False, type=click.IntRange(min=1))
+@click.pass_obj
+def status(config: Path | None, game: str | None, round_id: int | None) -> None:
+    """Show the chain, the account and the latest rounds; of one GAME, or one ROUND of it."""
+    settings = _settings(config, chain=True)
+    if game is not None:
+        settings = settings.model_copy(update={"games": (_game(game).name,)})
+    asyncio.run(_status(settings, round_id))
+
+
+@main.group()
+def evidence() -> None:
+    """Check what the sources were recorded to say."""
+
+
+@evidence.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def verify(file: Path) -> None:
+    """Recompute the hash of an evidence FILE and what follows from the raw answers in it."""
+    found = evidence_files.verify(file, read)
+    show.table(show.ANSWER, [show.answer_row(answer) for answer in found.answers])
+    click.echo(show.sentence(found.verdict))
+    click.echo(f"holds: {found.game.name} {found.date}, keccak256 0x{found.digest.hex()}")
+
+
+# ---- inside
+
+
+def _settings(config: Path | None, *, chain: bool = False) -> Settings:
+    settings = load(config)
+    if chain:
+        need_chain(settings)
+    return settings
+
+
+def _game(name: str) -> Game:
+    try:
+        return game_named(name)
+    except UnknownGame as exc:
+        raise ConfigError(str(exc)) from None
+
+
+def _draw_of(game: str, date: str) -> tuple[Game, dt.date]:
+    """Raises ConfigError unless it has taken place."""
+    asked = _game(game)
+    try:
+        day = dt.date.fromisoformat(date)
+        at = draw_time(asked, day)
+    except NoDraw as exc:
+        raise ConfigError(str(exc)) from None
+    except ValueError:
+        raise ConfigError(f"{date!r:.40} is no date: write it as 2026-08-19") from None
+    if at > time.time():
+        raise ConfigError(f"{asked.name} of {day} is not drawn before {show.utc(at)}")
+    return asked, day
+
+
+async def _status(settings: Settings, round_id: int | None) -> None:
+    account = app.account_of(settings)
+    async with app.connected(settings) as connection:
+        head = await connection.rpc.head()
+        age = max(0, int(time.time()) - head.timestamp)
+        when = f"{show.utc(head.timestamp)}, {age} s old"
+        click.echo(f"chain {settings.chain_id}, block {head.number} of {when}")
+        if account is not None:
+            wei = await connection.rpc.balance(account.address)
+            click.echo(f"account {account.address}, {show.coins(wei)} coins")
+        for market in connection.markets:
+            click.echo(f"\n{market.game.name} at {market.address}")
+            show.table(
+                show.ROUND,
+                [show.round_row(market.game, *found) for found in await _rounds(market, round_id)],
+            )
+
+
+async def _rounds(market: Market, round_id: int | None) -> list[tuple[int, RoundInfo]]:
+    """The latest rounds, or one. Raises ConfigError when that does not exist."""
+    if round_id is None:
+        count = await market.round_count()
+        return [(i, await market.round_info(i)) for i in range(count, max(0, count - _LATEST), -1)]
+    try:
+        return [(round_id, await market.round_info(round_id))]
+    except Reverted as exc:
+        if exc.name != "UnknownRound":
+            raise
+        raise ConfigError(f"{market.game.name} has no round {round_id}") from None
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m keeper")

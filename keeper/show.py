@@ -1,0 +1,117 @@
+"""How the commands print: tables on a terminal, plain lines elsewhere, or JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from keeper.domain.calendar import draw_date
+from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Failed, Verdict
+from keeper.domain.draw import Draw, Game
+from keeper.ports import RoundInfo, RoundStatus
+
+ANSWER = ("source", "answer", "number")
+ROUND = ("round", "draw", "status", "staked", "matched", "number")
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal, else a line a row with tabs. What others wrote is made harmless."""
+    clean = [["".join(c if c.isprintable() else "?" for c in cell) for cell in r] for r in rows]
+    if sys.stdout.isatty():
+        drawn = Table(*headers)
+        for row in clean:
+            drawn.add_row(*row)
+        Console(markup=False, highlight=False).print(drawn)
+    else:
+        for row in clean:
+            click.echo("\t".join(row))
+
+
+def answer_row(answer: Answer) -> tuple[str, ...]:
+    """What a source said, under ANSWER."""
+    match answer:
+        case Drawn(source, draw):
+            return source, balls(draw), str(draw.winning_number)
+        case Failed(source, kind, why):
+            return source, f"failed, {kind}: {why}", ""
+        case _:
+            return answer.source, f"pending: {answer.why}", ""
+
+
+def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[str, ...]:
+    """A round, under ROUND; amounts in coins."""
+    number = str(info.winning_number) if info.status is RoundStatus.FINALIZED else ""
+    return (
+        str(round_id),
+        str(draw_date(game, info.draw_time)),
+        info.status.name.lower(),
+        coins(info.total_staked),
+        coins(info.total_matched),
+        number,
+    )
+
+
+def sentence(verdict: Verdict) -> str:
+    """What follows from the answers."""
+    match verdict:
+        case Agreed(draw, sources, dissenting):
+            line = f"agreed by {', '.join(sources)}: {balls(draw)}, n = {draw.winning_number}"
+            return line + (f"; {', '.join(dissenting)} says otherwise" if dissenting else "")
+        case Disagreement(answers):
+            return f"no two of {', '.join(a.source for a in answers)} agree"
+        case _:
+            return f"pending: {', '.join(a.source for a in verdict.missing)} missing"
+
+
+def draw_json(
+    game: Game, date: dt.date, answers: Sequence[Answer], verdict: Verdict
+) -> dict[str, Any]:
+    """What each source says and what follows."""
+    told = {"game": game.name, "date": str(date), "sources": [_answer(a) for a in answers]}
+    match verdict:
+        case Agreed(draw):
+            return told | {"verdict": "agreed", **_numbers(draw)}
+        case Disagreement():
+            return told | {"verdict": "differ"}
+        case _:
+            return told | {"verdict": "pending"}
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    match answer:
+        case Drawn(source, draw):
+            return {"source": source, "answer": "drawn", **_numbers(draw)}
+        case Failed(source, kind, why):
+            return {"source": source, "answer": "failed", "kind": str(kind), "why": why}
+        case _:
+            return {"source": answer.source, "answer": "pending", "why": answer.why}
+
+
+def _numbers(draw: Draw) -> dict[str, Any]:
+    return {
+        "whites": list(draw.whites),
+        "special": draw.special,
+        "winningNumber": draw.winning_number,
+    }
+
+
+def balls(draw: Draw) -> str:
+    """ "10 21 58 61 64 + 17" """
+    return f"{' '.join(map(str, draw.whites))} + {draw.special}"
+
+
+def utc(timestamp: int) -> str:
+    """An instant, unix seconds, for people."""
+    return dt.datetime.fromtimestamp(timestamp, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def coins(wei: int) -> str:
+    """Wei as whole coins, exact."""
+    whole, rest = divmod(wei, 10**18)
+    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
