@@ -240,7 +240,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         else (own, other) = (pair.secondTotal, pair.firstTotal);
         if (amount > type(uint96).max - own) revert LineFull(roundId, prediction, own);
         Bet[MAX_BETS_PER_USER] storage bets = _bets[roundId][msg.sender];
-        uint256 index = bets[0].betCount;
+        uint8 index = bets[0].betCount;
         if (index == MAX_BETS_PER_USER) revert TooManyBets(roundId, msg.sender, MAX_BETS_PER_USER);
 
         if (prediction & 1 == 0) {
@@ -255,11 +255,11 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
             offset: own,
             placedAt: uint32(block.timestamp),
             prediction: prediction,
-            betCount: 0,
+            betCount: index == 0 ? 1 : 0,
             refunded: false,
             settled: false
         });
-        bets[0].betCount = uint8(index + 1);
+        if (index != 0) bets[0].betCount = index + 1;
         return Lines.matched(other, own, amount);
     }
 
@@ -274,7 +274,9 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         _announce(roundId, msg.sender, winnings, refund);
 
         // Interactions
-        if (!_send(msg.sender, winnings + refund, gasleft())) revert PaymentRefused(msg.sender, winnings + refund);
+        if (!_send(msg.sender, winnings + refund, gasleft())) {
+            revert PaymentRefused(msg.sender, winnings + refund);
+        }
     }
 
     /// @dev Marks, or on failure unmarks, what a payment at this status covers.

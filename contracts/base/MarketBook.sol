@@ -202,8 +202,9 @@ abstract contract MarketBook is MarketSettings {
             refund += matched;
         } else if (round.status == RoundStatus.FINALIZED && matched != 0) {
             Lines.Outcome outcome = Lines.outcome(bet.prediction >> 1, round.winningNumber);
-            if (outcome == Lines.Outcome.PUSH) refund += matched;
-            else if (uint8(outcome) == bet.prediction & 1) {
+            if (outcome == Lines.Outcome.PUSH) {
+                refund += matched;
+            } else if (uint8(outcome) == bet.prediction & 1) {
                 winnings = 2 * matched - Lines.fee(bet.offset, matched, round.feeBps);
             }
         }
@@ -216,7 +217,9 @@ abstract contract MarketBook is MarketSettings {
         returns (bool)
     {
         if (round.status == RoundStatus.OPEN) return false;
-        if (round.status == RoundStatus.LOCKED && Lines.matched(level, bet.offset, bet.amount) != 0) return false;
+        if (round.status == RoundStatus.LOCKED && Lines.matched(level, bet.offset, bet.amount) != 0) {
+            return false;
+        }
         (uint256 winnings, uint256 refund) = _betDue(round, bet, level, refunded);
         return winnings + refund == 0;
     }

@@ -119,9 +119,7 @@ interface IP2PLotteryBetting {
         uint256 indexed roundId, uint256 drawTime, uint256 lockTime, uint16 feeBps, address oracle
     );
     /// @notice A bet of `amount` stands at the end of its prediction's line.
-    event BetPlaced(
-        uint256 indexed roundId, address indexed user, uint8 indexed prediction, uint256 amount
-    );
+    event BetPlaced(uint256 indexed roundId, address indexed user, uint8 indexed prediction, uint256 amount);
     /// @notice What the bet just placed matched at once. Later bets may match more of it without another event.
     event BetMatched(uint256 indexed roundId, address indexed user, uint256 matchedAmount);
     /// @notice Somebody recorded that the betting is over (it ended at lockTime in any case).
@@ -299,10 +297,7 @@ interface IP2PLotteryBetting {
     /// @notice What a claim, a refund or a settling would pay the user now.
     /// @return winnings the amount WinningsClaimed would tell
     /// @return refund the amount RefundIssued would tell
-    function claimable(uint256 roundId, address user)
-        external
-        view
-        returns (uint256 winnings, uint256 refund);
+    function claimable(uint256 roundId, address user) external view returns (uint256 winnings, uint256 refund);
 
     /// @notice The round that stands for a draw, 0 when none does.
     function roundOf(uint256 drawTime) external view returns (uint256 roundId);
