@@ -145,7 +145,8 @@ async def test_a_page_that_fails_ends_it(literal: Literal) -> None:
 
 
 async def test_an_entry_without_numbers_is_pending(literal: Literal) -> None:
-    for nothing in ({}, None):
+    nothings: list[dict[str, Any] | None] = [{}, None]
+    for nothing in nothings:
         body = page(entry() | {"WinningNumbers": nothing}, entry("2026-08-12"))
         fetched = await literal.fetch("california", POWERBALL, DAY, body)
         assert isinstance(fetched.answer, Pending)

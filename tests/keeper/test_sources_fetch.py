@@ -325,11 +325,13 @@ def replaced(value: object, path: list[int], new: object) -> object:
     """A copy of a JSON value with the member that the path leads to replaced."""
     if not path or not isinstance(value, dict | list) or not value:
         return new
-    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-    key = keys[path[0] % len(keys)]
-    copy = value.copy()
-    copy[key] = replaced(value[key], path[1:], new)  # type: ignore[index, call-overload]
-    return copy
+    position = path[0] % len(value)
+    if isinstance(value, list):
+        return [replaced(v, path[1:], new) if i == position else v for i, v in enumerate(value)]
+    return {
+        k: replaced(v, path[1:], new) if i == position else v
+        for i, (k, v) in enumerate(value.items())
+    }
 
 
 def is_answer(answer: Answer) -> None:
