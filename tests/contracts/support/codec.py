@@ -50,6 +50,7 @@ class Abi:
         self.functions: dict[str, Function] = {}
         self.events: dict[bytes, dict[str, Any]] = {}
         self.errors: dict[bytes, dict[str, Any]] = {}
+        self.constructor: list[str] = []
         for entry in entries:
             match entry["type"]:
                 case "function":
@@ -60,6 +61,8 @@ class Abi:
                         output_types=types_of(entry["outputs"]),
                         writes=entry["stateMutability"] not in ("view", "pure"),
                     )
+                case "constructor":
+                    self.constructor = types_of(entry["inputs"])
                 case "event":
                     self.events[keccak(text=signature(entry))] = entry
                 case "error":
@@ -69,6 +72,10 @@ class Abi:
         """Calldata, as hex."""
         function = self.functions[name]
         return "0x" + (function.selector + encode(function.inputs, args)).hex()
+
+    def deployment(self, bytecode: str, *args: Any) -> str:
+        """What a transaction that deploys the contract sends, as hex."""
+        return bytecode + encode(self.constructor, args).hex()
 
     def answer(self, name: str, data: str) -> Any:
         """What a function returned: a value, a struct by its names, or a tuple of several."""

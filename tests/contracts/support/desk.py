@@ -59,13 +59,18 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One market. Times are unix seconds, amounts wei, people addresses."""
+    """One market. Times are unix seconds, amounts wei, people addresses.
+
+    Attributes:
+        birth: the events of its deployment.
+    """
 
     node: Node
     abi: Abi
     address: str
     game: Game
     people: People
+    birth: list[Event]
 
     # ---- acting
 
@@ -129,13 +134,12 @@ class Desk:
 
     def bring_to(self, round_: Round, status: int, number: int = 0) -> None:
         """Brings an open round to a status, in the plainest way."""
-        match status:
-            case 2:
-                self.node.mine_at(round_.lock)
-            case 3:
-                self.finalize(round_, number)
-            case 4:
-                self.do("cancelRound", round_.id, by=self.people.operator)
+        if status == LOCKED:
+            self.node.mine_at(round_.lock)
+        elif status == FINALIZED:
+            self.finalize(round_, number)
+        elif status == CANCELLED:
+            self.do("cancelRound", round_.id, by=self.people.operator)
 
     # ---- money
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-GAS = 5_000_000
+GAS = 10_000_000
 
 
 class Reverted(Exception):
@@ -24,11 +24,16 @@ class Reverted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A transaction that succeeded."""
+    """A transaction that succeeded.
+
+    Attributes:
+        contract: the address of what it deployed, if anything.
+    """
 
     logs: list[dict[str, Any]]
     gas_used: int
     timestamp: int
+    contract: str | None
 
 
 class Node:
@@ -83,22 +88,30 @@ class Node:
 
     # ---- transactions and calls
 
-    def send(self, sender: str, to: str, data: str, value: int = 0, gas: int = GAS) -> Receipt:
-        """Sends from an account of the node and waits. Raises Reverted with the exact data."""
+    def send(
+        self, sender: str, to: str | None, data: str = "0x", value: int = 0, gas: int = GAS
+    ) -> Receipt:
+        """Sends from an account of the node, to None to deploy. Raises Reverted with its data."""
         transaction = {
             "from": sender,
-            "to": to,
             "data": data,
             "value": hex(value),
             "gas": hex(gas),
             "gasPrice": "0x0",
         }
-        hash_ = self.request("eth_sendTransaction", transaction)
-        receipt = self.request("eth_getTransactionReceipt", hash_)
+        if to is not None:
+            transaction["to"] = to
+        receipt = self.request("eth_sendTransactionSync", transaction)
         if receipt["status"] != "0x1":
+            hash_ = receipt["transactionHash"]
             trace = self.request("debug_traceTransaction", hash_, {"tracer": "callTracer"})
             raise Reverted(trace.get("output", "0x"))
-        return Receipt(receipt["logs"], int(receipt["gasUsed"], 16), int(receipt["blockTimestamp"]))
+        return Receipt(
+            logs=receipt["logs"],
+            gas_used=int(receipt["gasUsed"], 16),
+            timestamp=int(receipt["blockTimestamp"]),
+            contract=receipt["contractAddress"],
+        )
 
     def calls(self, to: str, datas: list[str], sender: str | None = None) -> list[str]:
         """Many calls at the latest block. Raises Reverted for the first that reverts."""
