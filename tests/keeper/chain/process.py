@@ -1,0 +1,184 @@
+"""The keeper as a real process, for the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from demo.publishers import Publishers
+from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
+
+PATIENCE = 30.0  # seconds; a wait that takes as long has failed
+
+
+@dataclass
+class Home:
+    """A folder with a key, records and settings, from which keepers are started."""
+
+    folder: Path
+    settings: dict[str, str]
+
+    @classmethod
+    def make(
+        cls, folder: Path, chain: Chain, markets: list[Deployed], publishers: Publishers
+    ) -> Home:
+        write_record(folder / "deployments", chain.chain_id, markets)
+        key = folder / "key"
+        key.write_text(KEEPER_KEY + "\n")
+        key.chmod(0o600)
+        settings = {
+            "RPC_URL": chain.url,
+            "CHAIN_ID": str(chain.chain_id),
+            "DEPLOYMENTS": str(folder / "deployments"),
+            "GAMES": ",".join(m.game.name for m in markets),
+            "KEY_FILE": str(key),
+            "DATA_DIR": str(folder / "data"),
+            "POLL_SECONDS": "0.05",
+            "RETRY_SECONDS": "0.2",
+            "ROUNDS_AHEAD": "1",
+            "HTTP_PORT": "0",
+            "LOG_FORMAT": "json",
+            "SOURCE_TIMEOUT": "1",
+            **{f"SOURCES__{n.upper()}": url for n, url in publishers.urls.items()},
+        }
+        return cls(folder, settings)
+
+    def env(self, **changed: str) -> Mapping[str, str]:
+        """The process's environment: these settings and nothing else of ours."""
+        settings = self.settings | changed
+        usual = {k: v for k, v in os.environ.items() if not k.startswith("LOTTOCHAIN_")}
+        return usual | {f"LOTTOCHAIN_{k}": v for k, v in settings.items()}
+
+    @contextlib.asynccontextmanager
+    async def keeper(self, *args: str, **changed: str) -> AsyncIterator[Running]:
+        """A running `python -m keeper run`; killed at the end if it still is."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "keeper", "run", *args),
+            cwd=ROOT,
+            env=self.env(**changed),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        running = Running(process)
+        reading = asyncio.create_task(running.read())
+        try:
+            yield running
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            await reading
+
+    async def command(self, *args: str, **changed: str) -> tuple[int, str, str]:
+        """Runs another command to its end: (exit code, stdout, stderr)."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "keeper", *args),
+            cwd=ROOT,
+            env=self.env(**changed),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+@dataclass
+class Running:
+    """A keeper and what it has logged so far."""
+
+    process: asyncio.subprocess.Process
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)
+
+    async def read(self) -> None:
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            self.raw.append(line.decode().rstrip())
+            with contextlib.suppress(ValueError):
+                self.lines.append(json.loads(line))
+
+    def logged(self, event: str, **values: Any) -> list[dict[str, Any]]:
+        """The lines of that event with these values."""
+        wanted = {"event": event, **values}
+        return [line for line in self.lines if wanted.items() <= line.items()]
+
+    async def until(self, condition: Callable[[], Awaitable[bool] | bool]) -> None:
+        """Waits for something to come true while the keeper runs."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    result = condition()
+                    if await result if isinstance(result, Awaitable) else result:
+                        return
+                    assert self.process.returncode is None, "\n".join(self.raw)
+                    await asyncio.sleep(0.03)
+        except TimeoutError:
+            raise AssertionError("in vain:\n" + "\n".join(self.raw)) from None
+
+    async def until_logged(self, event: str, **values: Any) -> dict[str, Any]:
+        await self.until(lambda: bool(self.logged(event, **values)))
+        return self.logged(event, **values)[0]
+
+    async def terminate(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        await self.process.wait()
+
+
+@dataclass
+class Line:
+    """A TCP line to a server, which can be cut.
+
+    Attributes:
+        cut: whether it is; connections that stand then end, new ones are closed at once.
+    """
+
+    url: str = ""
+    cut: bool = False
+
+
+@contextlib.asynccontextmanager
+async def cut_line(url: str) -> AsyncIterator[Line]:
+    """A line to the server at `url`, behind a port of its own."""
+    host, port = url.removeprefix("http://").split(":")
+    line = Line()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (data := await reader.read(1 << 16)) and not line.cut:
+            writer.write(data)
+            await writer.drain()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not line.cut:
+            far_reader, far_writer = await asyncio.open_connection(host, int(port))
+            ways = [
+                asyncio.create_task(pass_on(reader, far_writer)),
+                asyncio.create_task(pass_on(far_reader, writer)),
+            ]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            far_writer.close()
+        writer.close()
+
+    server = await asyncio.start_server(connect, "127.0.0.1", 0)
+    line.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield line
+    line.cut = True
+    server.close()
+    await server.wait_closed()

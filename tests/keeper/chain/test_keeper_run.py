@@ -1,0 +1,318 @@
+"""The keeper as a real process, through whole rounds on a real chain with real publishers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.publishers import Fault, FaultKind, Published, Publishers
+from keeper.domain.calendar import draw_time
+from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
+from tests.keeper.chain.conftest import DRAW
+from tests.keeper.chain.process import Home, cut_line
+from tests.keeper.chainfixtures import (
+    ADMIN,
+    BETTORS,
+    BURNS,
+    FEES,
+    KEEPER,
+    REFUSES,
+    Chain,
+    Deployed,
+    E,
+)
+
+ANN, BOB, CY, DEE = BETTORS[:4]
+DRAWN = Published(POWERBALL, dt.date(2026, 8, 19), (10, 21, 58, 61, 64), 17)  # n = 64
+LOCK = DRAW - 900
+HOURS = 3600
+EVEN, ODD, HIGH, LOW, EVEN_LOW, ODD_HIGH, EVEN_HIGH, ODD_LOW = range(8)
+
+FINALIZED, CANCELLED = 3, 4
+GAS = E // 100  # more than a few transactions cost
+
+
+@pytest.fixture
+async def publishers() -> AsyncIterator[Publishers]:
+    async with Publishers([DRAWN]) as running:
+        yield running
+
+
+@pytest.fixture
+async def empty(chain: Chain) -> Deployed:
+    """A market without rounds."""
+    return await chain.deploy(POWERBALL)
+
+
+@pytest.fixture
+def home(tmp_path: Path, chain: Chain, empty: Deployed, publishers: Publishers) -> Home:
+    return Home.make(tmp_path, chain, [empty], publishers)
+
+
+async def sent_by_keeper(chain: Chain) -> int:
+    return int(await chain.rpc("eth_getTransactionCount", KEEPER, "latest"), 16)
+
+
+async def has_round(market: Deployed, round_id: int = 1) -> bool:
+    return int(await market.read("roundCount")) >= round_id
+
+
+async def nothing_due(market: Deployed, *users: str) -> bool:
+    due = [await market.read("claimable", 1, user) for user in users]
+    return all(d == (0, 0) for d in due)
+
+
+async def only_fees_are_left(market: Deployed) -> None:
+    """Conservation: what is still there is the fees, to the wei, and they can be withdrawn."""
+    before = await market.chain.balance(FEES)
+    left = await market.chain.balance(market.address)
+    await market.do(ADMIN, "withdrawFees", [1])
+    assert await market.chain.balance(FEES) - before == left
+    assert await market.chain.balance(market.address) == 0
+
+
+async def test_a_whole_round(
+    chain: Chain, empty: Deployed, home: Home, publishers: Publishers
+) -> None:
+    """Created, bet on, locked, refunded, reported although a source lies, paid, to the wei."""
+    market = empty
+    publishers.faults["texas", "powerball"] = Fault(FaultKind.LIE, special=16)
+    async with home.keeper("--send") as keeper:
+        served = (await keeper.until_logged("serving"))["url"]
+        await keeper.until(lambda: has_round(market))
+        before = {user: await chain.balance(user) for user in (BOB, CY)}
+        await market.bet(ANN, 1, EVEN, 3 * E)
+        await market.bet(ANN, 1, LOW, E)
+        await market.bet(BOB, 1, ODD, 2 * E)
+        await market.bet(CY, 1, HIGH, E // 2)
+        await market.bet(DEE, 1, EVEN_LOW, E)
+        await market.bet(BOB, 1, ODD_HIGH, E)
+
+        await chain.move_to(LOCK)
+        await keeper.until_logged("done", duty="LockRound")
+        await keeper.until(lambda: nothing_due(market, ANN, BOB, CY, DEE))
+        assert await market.status(1) == 2
+        unmatched = E + E // 2  # of Ann's EVEN and LOW
+        assert await chain.balance(market.address) == 8 * E + E // 2 - unmatched
+        publishers.requests.clear()
+
+        await chain.move_to(DRAW + 299)
+        await keeper.until(lambda: knows_head(served, chain))
+        assert publishers.requests == []
+        await chain.move_to(DRAW + 300)
+        await keeper.until_logged("done", duty="Report")
+        assert (await market.read("getRoundInfo", 1))[3] == 64
+        await keeper.until(lambda: nothing_due(market, ANN, BOB, CY, DEE))
+        # Bob's ODD lost, his ODD_HIGH against Dee's EVEN_LOW is a push.
+        assert 0 <= before[BOB] - 2 * E - await chain.balance(BOB) < GAS
+        won = E // 2 - E // 2 * 200 // 10_000
+        assert 0 <= before[CY] + won - await chain.balance(CY) < GAS
+        await keeper.until(lambda: has_round(market, 2))  # the next draw's
+        assert await keeper.terminate() == 0
+
+    await only_fees_are_left(market)
+    assert keeper.logged("a source gives another draw", sources=["texas"])
+    agreed = keeper.logged("sources agree")[0]
+    assert agreed["sources"] == ["ny", "california"]
+    (file,) = (home.folder / "data" / "evidence" / "powerball" / "2026-08-19").iterdir()
+    assert str(file) == agreed["file"]
+    code, out, _ = await home.command("evidence", "verify", str(file))
+    assert code == 0
+    assert agreed["evidence"] in out
+    assert "texas says otherwise" in out
+    sent = Counter(line["duty"] for line in keeper.logged("done"))
+    assert sent == {"CreateRound": 2, "LockRound": 1, "Settle": 2, "Report": 1}
+    assert await sent_by_keeper(chain) == 6
+    assert keeper.process.returncode == 0
+
+
+async def knows_head(served: str, chain: Chain) -> bool:
+    async with httpx.AsyncClient() as http:
+        health = (await http.get(f"{served}/healthz")).json()
+    return bool(health["head"] == await chain.number())
+
+
+async def test_killed_at_every_step_nothing_happens_twice(
+    chain: Chain, empty: Deployed, home: Home
+) -> None:
+    """SIGKILL as soon as a step shows on the chain, then another keeper on the same chain."""
+    market = empty
+
+    async with home.keeper("--send") as keeper:
+        await keeper.until(lambda: has_round(market))
+        await keeper.kill()
+    await market.bet(ANN, 1, EVEN, 3 * E)
+    await market.bet(BOB, 1, ODD, E)
+    await market.bet(CY, 1, LOW, E)
+    await chain.move_to(LOCK)
+
+    async def locked() -> bool:
+        return bool(await chain.logs(market.address, "RoundLocked(uint256,uint256)"))
+
+    async with home.keeper("--send") as keeper:
+        await keeper.until(locked)
+        await keeper.kill()
+    await chain.move_to(DRAW + 300)
+
+    async def decided() -> bool:
+        return await market.status(1) == FINALIZED
+
+    async with home.keeper("--send") as keeper:
+        await keeper.until(decided)
+        await keeper.kill()
+    async with home.keeper("--send") as keeper:
+        await keeper.until(lambda: nothing_due(market, ANN, BOB, CY))
+        await keeper.kill()
+    count = await sent_by_keeper(chain)
+    async with home.keeper("--send") as keeper:
+        await keeper.until_logged("the chain is read")
+        await keeper.until(lambda: has_round(market, 2))
+        assert await keeper.terminate() == 0
+    assert await sent_by_keeper(chain) - count <= 1  # the next round, if it was not there yet
+
+    for event, times in (
+        ("RoundCreated(uint256,uint256,uint256,uint16,address)", 2),
+        ("RoundLocked(uint256,uint256)", 1),
+        ("RoundFinalized(uint256,uint8,uint256)", 1),
+        ("WinningsClaimed(uint256,address,uint256)", 1),
+        ("RefundIssued(uint256,address,uint256)", 2),
+    ):
+        assert len(await chain.logs(market.address, event)) == times, event
+    await only_fees_are_left(market)
+
+
+async def test_a_round_without_a_result_is_voided_and_paid_back(
+    chain: Chain, empty: Deployed, home: Home, publishers: Publishers
+) -> None:
+    market = empty
+    publishers.faults["ny", "powerball"] = Fault(FaultKind.LIE, special=16)
+    publishers.faults["texas", "powerball"] = Fault(FaultKind.LIE, special=15)
+    async with home.keeper("--send") as keeper:
+        await keeper.until(lambda: has_round(market))
+        await market.bet(ANN, 1, EVEN, 3 * E)
+        await market.bet(BOB, 1, ODD, E)
+        await chain.move_to(DRAW + 300)
+        await keeper.until(lambda: len(keeper.logged("sources disagree")) > 2)
+        publishers.faults["california", "powerball"] = Fault(FaultKind.DOWN)
+        publishers.faults["texas", "powerball"] = Fault(FaultKind.HTML)
+        missing = await keeper.until_logged("no result yet")
+        assert missing["missing"].keys() == {"texas", "california"}
+        assert await market.status(1) == 2
+        await chain.move_to(DRAW + 72 * HOURS + 1)
+        await keeper.until_logged("done", duty="VoidRound")
+        await keeper.until(lambda: nothing_due(market, ANN, BOB))
+        assert await keeper.terminate() == 0
+    assert await market.status(1) == CANCELLED
+    assert await chain.balance(market.address) == 0
+
+
+async def test_a_dry_run_sends_nothing(chain: Chain, empty: Deployed, home: Home) -> None:
+    market = empty
+    async with home.keeper() as keeper:
+        await keeper.until_logged("would send", function="createRound")
+        assert await keeper.terminate() == 0
+    assert not await has_round(market)
+    await market.do(KEEPER, "createRound", DRAW)
+    await market.bet(ANN, 1, EVEN, E)
+    await chain.move_to(DRAW + 300)
+    count = await sent_by_keeper(chain)
+    async with home.keeper() as keeper:
+        for function in ("lockRound", "settle", "finalizeRound"):
+            await keeper.until_logged("would send", function=function)
+        assert await keeper.terminate() == 0
+    # Without a key it shows what anybody may do.
+    async with home.keeper(KEY_FILE="") as keeper:
+        await keeper.until_logged("would send", function="settle")
+        assert await keeper.terminate() == 0
+    assert not keeper.logged("would send", function="finalizeRound")
+    assert await sent_by_keeper(chain) == count
+
+
+async def test_bettors_that_refuse_stop_nobody_and_are_left_to_claim(
+    chain: Chain, empty: Deployed, home: Home
+) -> None:
+    market = empty
+    refuses, burns = await chain.deploy_code(REFUSES), await chain.deploy_code(BURNS)
+    await market.do(KEEPER, "createRound", DRAW)
+    for user in (refuses, burns):
+        await market.bet_through(user, 1, EVEN, E)
+    for user in BETTORS[:5]:
+        await market.bet(user, 1, EVEN, E)
+    await chain.move_to(LOCK)
+    settings = {"SETTLE_BATCH": "2", "RETRY_SECONDS": "0.02"}
+    async with home.keeper("--send", **settings) as keeper:
+        for user in (refuses, burns):
+            await keeper.until_logged("left to claim", bettor=user)
+            assert len(keeper.logged("refuses its payment", bettor=user)) == 5
+        await keeper.until(lambda: nothing_due(market, *BETTORS[:5]))
+        assert await keeper.terminate() == 0
+    assert len(keeper.logged("done", duty="Settle")) == 3
+    assert await chain.balance(market.address) == 2 * E
+
+
+async def test_two_games_at_once(
+    tmp_path: Path, chain: Chain, empty: Deployed, publishers: Publishers
+) -> None:
+    """Each round on its own draw; a publisher that is slow or down in one game."""
+    mega = await chain.deploy(MEGA_MILLIONS)
+    date = dt.date(2026, 8, 21)
+    publishers.draws.append(Published(MEGA_MILLIONS, date, (5, 19, 30, 38, 59), 12))  # n = 51
+    publishers.faults["california", "mega-millions"] = Fault(FaultKind.SLOW, seconds=5)
+    publishers.faults["ny", "powerball"] = Fault(FaultKind.DOWN)
+    home = Home.make(tmp_path, chain, [empty, mega], publishers)
+    async with home.keeper("--send") as keeper:
+        await keeper.until(lambda: has_round(empty))
+        await keeper.until(lambda: has_round(mega))
+        await chain.move_to(draw_time(MEGA_MILLIONS, date) + 300)
+        for market, number in ((empty, 64), (mega, 51)):
+            game = market.game.name
+            await keeper.until_logged("done", duty="Report", game=game)
+            assert (await market.read("getRoundInfo", 1))[3] == number
+        assert await keeper.terminate() == 0
+
+
+async def test_a_chain_that_goes_away_and_comes_back_changed(
+    chain: Chain, empty: Deployed, home: Home
+) -> None:
+    """A reorganization below what was read: the projection is built anew, and acted upon."""
+    market = empty
+    snapshot = await chain.rpc("evm_snapshot")
+    async with home.keeper("--send") as keeper:
+        served = (await keeper.until_logged("serving"))["url"]
+        await keeper.until(lambda: has_round(market))
+        await market.bet(ANN, 1, EVEN, E)
+        await keeper.until(lambda: shows_stake(served, market, E))
+        await chain.rpc("evm_revert", snapshot)
+        await keeper.until_logged("cannot follow the chain")
+        for _ in range(3):
+            await chain.rpc("evm_mine")
+        await keeper.until_logged("the chain is not the one read before: reading it anew")
+        await keeper.until(lambda: has_round(market))
+        await keeper.until(lambda: shows_stake(served, market, 0))
+        assert await keeper.terminate() == 0
+
+
+async def shows_stake(served: str, market: Deployed, stake: int) -> bool:
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(f"{served}/api/round/{market.address}/1")
+    return answer.status_code == 200 and json.loads(answer.content)["totalStaked"] == str(stake)
+
+
+async def test_the_node_goes_away_for_a_while(chain: Chain, empty: Deployed, home: Home) -> None:
+    """A proxy that is cut: the keeper waits, says so once, and goes on."""
+    async with cut_line(chain.url) as line, home.keeper("--send", RPC_URL=line.url) as keeper:
+        await keeper.until(lambda: has_round(empty))
+        line.cut = True
+        trouble = await keeper.until_logged("cannot follow the chain")
+        assert "does not answer" in trouble["why"]
+        await chain.move_to(LOCK)
+        line.cut = False
+        await keeper.until_logged("following the chain again")
+        await keeper.until_logged("done", duty="LockRound")
+        assert await keeper.terminate() == 0
