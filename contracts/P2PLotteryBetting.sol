@@ -293,6 +293,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
 
     /// @dev A call that copies no returned data, whatever the recipient returns.
     function _send(address recipient, uint256 amount, uint256 gasLimit) private returns (bool accepted) {
+        // solhint-disable-next-line no-inline-assembly -- a high-level call would copy what the recipient returns
         assembly ("memory-safe") {
             accepted := call(gasLimit, recipient, amount, 0, 0, 0, 0)
         }
