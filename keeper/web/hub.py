@@ -62,10 +62,20 @@ class Hub:
                     frame = delta.frame(channel, self.board.finalized)
                     self._behind.update([c for c in clients if c.offer(frame, channel)])
 
-    def reset(self, markets: Sequence[MarketLike], head: Head, finalized: int | None) -> None:
-        """Begins anew, the chain having changed: everybody gets fresh snapshots of these views."""
+    def reset(
+        self,
+        markets: Sequence[MarketLike],
+        head: Head,
+        finalized: int | None,
+        recent: Sequence[ChainEvent] = (),
+    ) -> None:
+        """Begins anew, the chain having changed: everybody gets fresh snapshots of these views.
+
+        `recent` are the last events of whole blocks that the views have taken, so that those
+        who come back to a server that was started anew can be told what they missed.
+        """
         self.board = Board(markets, self.limits.history)
-        self.board.take((), head, finalized)
+        self.board.take(recent, head, finalized)
         for client in self._clients:
             client.stale = dict.fromkeys(sorted(client.channels))
             self._refresh(client)

@@ -12,7 +12,7 @@ import orjson
 from keeper.web.frames import Cursor
 
 _CHANNEL = re.compile(
-    r"(?:market:(0x[0-9a-fA-F]{40})|round:(0x[0-9a-fA-F]{40}):([1-9][0-9]{0,17}))"
+    r"market:(0x[\da-f]{40})|round:(0x[\da-f]{40}):([1-9]\d{0,17})", re.ASCII | re.IGNORECASE
 )
 _MAX_ID = 2**53  # what a JavaScript number can carry
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 
 from keeper.ports import RoundStatus
 from keeper.web import session
@@ -32,6 +34,16 @@ ORIGINS: web.AppKey[frozenset[str]] = web.AppKey("origins", frozenset)
 
 OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
 _RETRY_MS = 1000  # after a shutdown that nobody announced
+
+
+class _NotOurFault(logging.Filter):
+    """Keeps out what aiohttp has to say, at length, of everybody who does not speak HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+server_logger.addFilter(_NotOurFault())
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -161,7 +173,7 @@ async def _answers(request: web.Request, handler: _Handler) -> web.StreamRespons
             detail = f"{request.method} {request.path[:200]}: {e.reason.lower()}"
         return _problem(e.status, detail, e.headers)
     except ConnectionError:
-        raise  # the client is gone: nobody to answer
+        return web.Response(status=400)  # which nobody gets: the client is gone
     except Exception:
         log.exception("a request failed")
         return _problem(500, "something went wrong here", {})

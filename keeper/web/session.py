@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 from aiohttp import WSMsgType, web
 
@@ -30,11 +31,16 @@ async def serve(hub: Hub, request: web.Request) -> web.WebSocketResponse:
         max_msg_size=4 * hub.limits.message_bytes,
     )
     await ws.prepare(request)
-    if request.transport is None:
+    transport = request.transport
+    if transport is None:
         return ws
+    # What the kernel holds back from a slow client would otherwise not count as unsent.
+    transport.get_extra_info("socket").setsockopt(
+        socket.SOL_SOCKET, socket.SO_SNDBUF, hub.limits.soft_bytes
+    )
     client = Client(
         request.remote or "",
-        request.transport,
+        transport,
         hub.limits,
         lambda why: ws.close(code=why, message=why.code.encode(), drain=False),
     )

@@ -66,22 +66,20 @@ class Lines:
 
     def data(self) -> dict[str, Any]:
         """Both lines of every pair and what is matched."""
-        matched = [min(self._totals[p], self._totals[p + 1]) for p in range(0, 8, 2)]
+        pairs = [self._pair(p) for p in range(0, len(self._totals), 2)]
         return {
             "totalStaked": str(sum(self._totals)),
-            "totalMatched": str(sum(matched)),
-            "pairs": [
-                {"matched": str(m), "lines": [self._line(2 * i), self._line(2 * i + 1)]}
-                for i, m in enumerate(matched)
-            ],
+            "totalMatched": str(sum(int(pair["matched"]) for pair in pairs)),
+            "pairs": pairs,
         }
 
-    def _line(self, p: int) -> dict[str, Any]:
+    def _pair(self, p: int) -> dict[str, Any]:
+        totals = self._totals[p : p + 2]
         return {
-            "prediction": p,
-            "name": Prediction(p).name,
-            "total": str(self._totals[p]),
-            "bets": self._counts[p],
+            "predictions": [Prediction(p).name, Prediction(p + 1).name],
+            "totals": [str(total) for total in totals],
+            "bets": self._counts[p : p + 2],
+            "matched": str(min(totals)),
         }
 
 

@@ -78,8 +78,8 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
             "totalStaked": str(3 * E),
             "totalMatched": "0",
         }
-        line = {"prediction": 0, "name": "EVEN", "total": str(3 * E), "bets": 1}
-        assert pairs[0]["lines"][0] == line
+        assert pairs[0]["totals"] == [str(3 * E), "0"]
+        assert [p for pair in pairs for p in pair["predictions"]] == [p.name for p in Prediction]
         assert [pair["matched"] for pair in pairs] == ["0"] * 4
 
         # Two bets of one block: each tells the lines as they were right after it.
@@ -92,8 +92,10 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
             str(E),
         )
         assert second["data"]["pairs"][0] == {
+            "predictions": ["EVEN", "ODD"],
+            "totals": [str(3 * E), str(5 * E)],
+            "bets": [1, 2],
             "matched": str(3 * E),
-            "lines": [line, {"prediction": 1, "name": "ODD", "total": str(5 * E), "bets": 2}],
         }
         del first["data"]
         assert first == {
@@ -261,6 +263,21 @@ async def test_a_reset_gives_everybody_a_fresh_snapshot() -> None:
         assert not snapshot["recovered"]
         world.mine(bet(BOB, EVEN, 1))
         assert (await client.hear())["data"]["totalStaked"] == "8"
+
+
+async def test_a_server_started_anew_tells_what_was_missed_meanwhile() -> None:
+    world = opened()
+    world.mine(bet(ANN, EVEN, 1), bet(ANN, EVEN, 2))
+    seen = f"{world.number}:{world.head.hash}:0"
+    world.mine(bet(BOB, ODD, 4))
+    world.hub = World().hub
+    world.hub.reset(world.views, world.head, None, world.events)
+    async with serving(world) as session, connected(session) as client:
+        heard = await client.follow(channel(), since=seen)
+        assert [e["data"]["totalStaked"] for e in heard] == ["3", "7", "7"]
+        assert heard[-1]["recovered"]
+        (snapshot,) = await client.follow(channel(), since=f"{world.number - 1}:0xbad:0")
+        assert not snapshot["recovered"]
 
 
 async def test_an_event_is_told_once_however_often_it_is_published() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +36,7 @@ class World:
     def __init__(self, heartbeat: float = 25.0, **limits: Any) -> None:
         self.views = [MarketView(POWER, POWERBALL), MarketView(MEGA, MEGA_MILLIONS)]
         self.hub = Hub(31337, self.views, heartbeat, Limits(**limits))
+        self.events: list[ChainEvent] = []
         self.number, self.time, self.salt = 100, START, 0
         self.silently = False  # mine without telling the hub
         self.url = ""
@@ -52,6 +54,7 @@ class World:
             at = (head.number, head.hash, tx, index, head.timestamp)
             events.append(ChainEvent(market, name, args, *at))
             by_market[market].apply(events[-1])
+        self.events += events
         if not self.silently:
             self.hub.publish(events, self.head, finalized)
 
@@ -98,6 +101,23 @@ class Socket:
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
 
+    @property
+    def transport(self) -> Any:
+        return self.ws._conn and self.ws._conn.transport
+
+    def stop_reading(self) -> None:
+        """Reads nothing more; the kernel, too, takes little."""
+        self._take_at_once(4096)
+        self.transport.pause_reading()
+
+    def read_again(self) -> None:
+        self._take_at_once(2**20)
+        self.transport.resume_reading()
+
+    def _take_at_once(self, size: int) -> None:
+        own = self.ws.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
     async def say(self, **fields: Any) -> None:
         await self.ws.send_json(fields)
 
@@ -140,6 +160,11 @@ class Socket:
 async def connected(session: aiohttp.ClientSession, **options: Any) -> AsyncIterator[Socket]:
     """A greeted websocket client."""
     async with session.ws_connect("/ws", **options) as ws:
-        socket = Socket(ws)
-        assert (await socket.hear())["type"] == "hello"
-        yield socket
+        client = Socket(ws)
+        assert (await client.hear())["type"] == "hello"
+        try:
+            yield client
+        finally:
+            transport = client.transport
+            if transport and not transport.is_reading():  # would not hear that it is over
+                transport.abort()

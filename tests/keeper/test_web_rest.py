@@ -1,0 +1,275 @@
+"""Rounds and health over plain HTTP: what caches, other pages and mistaken clients get."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from keeper.domain.lines import Prediction
+from tests.keeper.web_world import (
+    ANN,
+    DRAW,
+    LOCK,
+    MEGA,
+    ORACLE,
+    PAGE,
+    POWER,
+    Socket,
+    World,
+    bet,
+    channel,
+    connected,
+    created,
+    finalized,
+    serving,
+)
+
+ROUND = f"/api/round/{POWER}/1"
+
+
+def opened() -> World:
+    world = World()
+    world.mine(created(), created(1, MEGA), bet(ANN, Prediction.LOW, 10**20))
+    return world
+
+
+async def problem(response: Any, status: int) -> str:
+    """The detail of an answer that must be a problem."""
+    assert response.status == status, await response.text()
+    assert response.content_type == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+    told = await response.json()
+    assert told.keys() == {"type", "title", "status", "detail"}
+    assert (told["type"], told["status"], told["title"]) == (
+        "about:blank",
+        status,
+        response.reason,
+    )
+    detail: str = told["detail"]
+    assert detail
+    return detail
+
+
+async def test_a_round_from_open_to_its_result() -> None:
+    world = opened()
+    async with serving(world) as session:
+        async with session.get(ROUND) as response:
+            assert response.content_type == "application/json"
+            assert response.headers["Cache-Control"] == "public, max-age=10"
+            told = await response.json()
+        pairs = told.pop("pairs")
+        assert pairs[1] == {
+            "predictions": ["HIGH", "LOW"],
+            "totals": ["0", str(10**20)],
+            "bets": [0, 1],
+            "matched": "0",
+        }
+        assert told == {
+            "market": POWER,
+            "game": "powerball",
+            "id": 1,
+            "status": "OPEN",
+            "drawTime": DRAW,
+            "lockTime": LOCK,
+            "feeBps": 200,
+            "oracle": ORACLE,
+            "winningNumber": None,
+            "finalizedAt": None,
+            "totalStaked": str(10**20),
+            "totalMatched": "0",
+        }
+        world.time = LOCK - 2
+        world.mine()
+        async with session.get(ROUND) as response:
+            assert (await response.json())["status"] == "LOCKED"
+        world.mine(finalized(0))
+        async with session.get(ROUND) as response:
+            assert response.headers["Cache-Control"] == "public, max-age=900"
+            told = await response.json()
+            assert (told["status"], told["winningNumber"], told["finalizedAt"]) == (
+                "FINALIZED",
+                0,
+                DRAW + 5,
+            )
+
+
+async def test_a_market_is_named_by_its_address_or_its_game() -> None:
+    async with serving(opened()) as session:
+        answers = []
+        for name in (POWER, POWER.lower(), "powerball"):
+            async with session.get(f"/api/round/{name}/1") as response:
+                answers.append(await response.read())
+        assert len(set(answers)) == 1
+
+
+async def test_open_rounds_of_all_markets() -> None:
+    world = opened()
+    async with serving(world) as session:
+        async with session.get("/api/round") as response:
+            assert response.headers["Cache-Control"] == "public, max-age=10"
+            rounds = (await response.json())["rounds"]
+        assert [(r["game"], r["id"]) for r in rounds] == [("powerball", 1), ("mega-millions", 1)]
+        async with session.get(ROUND) as response:
+            assert await response.json() == rounds[0]
+        world.mine((POWER, "RoundCancelled", {"roundId": 1}))
+        async with session.get("/api/round") as response:
+            assert [r["market"] for r in (await response.json())["rounds"]] == [MEGA]
+
+
+async def test_a_copy_that_is_still_good_is_not_sent_again() -> None:
+    world = opened()
+    async with serving(world) as session:
+        async with session.get(ROUND) as response:
+            tag = response.headers["ETag"]
+        for known in (tag, f'"other", W/{tag}', "*"):
+            async with session.get(ROUND, headers={"If-None-Match": known}) as response:
+                assert (response.status, await response.read()) == (304, b"")
+                assert response.headers["ETag"] == tag
+                assert response.headers["Cache-Control"] == "public, max-age=10"
+        for other in (tag.strip('"'), '"other"', "", "\xff"):
+            async with session.get(ROUND, headers={"If-None-Match": other}) as response:
+                assert response.status == 200
+        async with session.head(ROUND) as response:
+            assert (response.headers["ETag"], await response.read()) == (tag, b"")
+        world.mine()  # a block in which nothing happened
+        async with session.get(ROUND, headers={"If-None-Match": tag}) as response:
+            assert response.status == 304
+        world.mine(bet(ANN, Prediction.LOW, 1))
+        async with session.get(ROUND, headers={"If-None-Match": tag}) as response:
+            assert (response.status, response.headers["ETag"] != tag) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 404),
+        ("/api", 404),
+        ("/api/round/", 404),
+        ("/api/round/x", 404),
+        (f"/api/round/{POWER}/2", 404),
+        (f"/api/round/{POWER}/{10**17}", 404),
+        ("/api/round/0x" + "1" * 40 + "/1", 404),
+        ("/api/round/euromillions/1", 400),
+        ("/api/round/0x12/1", 400),
+        (f"/api/round/{POWER}/0", 400),
+        (f"/api/round/{POWER}/-1", 400),
+        (f"/api/round/{POWER}/1.0", 400),
+        (f"/api/round/{POWER}/{'9' * 5000}", 400),
+        ("/api/round/%00%ff/%0d%0a", 400),
+        ("/ws", 400),
+    ],
+)
+async def test_what_cannot_be_had_is_a_problem(path: str, status: int) -> None:
+    async with serving(opened()) as session, session.get(path) as response:
+        await problem(response, status)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+async def test_other_methods_are_a_problem(method: str) -> None:
+    async with serving(opened()) as session, session.request(method, "/api/round") as response:
+        await problem(response, 405)
+        assert response.headers["Allow"] == "GET,HEAD"
+
+
+async def test_before_the_chain_is_read_there_is_no_answer_yet() -> None:
+    async with serving(World()) as session:
+        for path in ("/api/round", ROUND):
+            async with session.get(path) as response:
+                await problem(response, 503)
+                assert response.headers["Retry-After"] == "1"
+        async with session.get("/healthz") as response:
+            told = await response.json()
+            assert told == {"status": "ok", "head": None, "headAgeSeconds": None}
+
+
+async def test_health_tells_the_head_and_what_the_app_adds() -> None:
+    world = opened()
+    world.time = 1_000_000_000
+    world.mine()
+    async with serving(world, {"sending": False}) as session:
+        async with session.get("/healthz") as response:
+            assert response.headers["Cache-Control"] == "no-store"
+            told = await response.json()
+        assert told.pop("headAgeSeconds") > 10**8
+        assert told == {"status": "ok", "head": world.number, "sending": False}
+        world.time = 10**11
+        world.mine()
+        async with session.get("/healthz") as response:
+            assert (await response.json())["headAgeSeconds"] == 0
+
+
+async def test_pages_of_allowed_origins_may_read_and_others_may_not() -> None:
+    async with serving(opened()) as session:
+        for path in ("/api/round", "/nowhere"):
+            for origin, allowed in ((PAGE, PAGE), ("https://evil.example", None), (None, None)):
+                headers = {"Origin": origin} if origin else {}
+                async with session.get(path, headers=headers) as response:
+                    assert response.headers.get("Access-Control-Allow-Origin") == allowed
+                    assert response.headers["Vary"] == "Origin"
+        asked = {"Origin": PAGE, "Access-Control-Request-Method": "GET"}
+        async with session.options(ROUND, headers=asked) as response:
+            assert response.status == 204
+            assert response.headers["Access-Control-Allow-Origin"] == PAGE
+            assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD"
+        asked["Origin"] = "https://evil.example"
+        async with session.options(ROUND, headers=asked) as response:
+            await problem(response, 403)
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_fault_of_ours_is_a_problem_too_and_stays_with_who_asked(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fault(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("a secret of the inside")
+
+    world = opened()
+    async with serving(world) as session, connected(session) as witness:
+        await witness.follow(channel())
+        with monkeypatch.context() as patch:
+            patch.setattr(world.hub.board, "find", fault)
+            async with session.get(ROUND) as response:
+                assert "secret" not in await problem(response, 500)
+            async with session.ws_connect("/ws") as ws:
+                client = Socket(ws)
+                await client.hear()
+                await client.say(op="subscribe", channels=[channel()])
+                told = await client.hear()
+                assert (told["code"], told["retryable"]) == ("internal", True)
+                assert (await client.hear())["closed"] == 4206
+        assert [r.message for r in caplog.records if r.levelname == "ERROR"] == [
+            "a request failed",
+            "a websocket session failed",
+        ]
+        world.mine(bet(ANN, Prediction.LOW, 1))
+        assert (await witness.hear())["event"] == "BetPlaced"
+
+
+async def test_bytes_that_are_no_http_do_not_hurt(caplog: pytest.LogCaptureFixture) -> None:
+    rng = random.Random(seed := random.randrange(10**6))
+    print(f"seed {seed}")
+    good = f"GET {ROUND} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    world = opened()
+
+    async def one(port: int) -> None:
+        data = bytearray(good if rng.random() < 0.8 else rng.randbytes(200))
+        for _ in range(rng.randrange(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(bytes(data))
+        writer.write_eof()
+        answer = await reader.read(2**20)
+        writer.close()
+        assert not answer or answer.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
+        assert not answer[9:].startswith(b"5")
+
+    async with serving(world) as session:
+        port = int(world.url.rpartition(":")[2])
+        for _ in range(5):
+            await asyncio.gather(*(one(port) for _ in range(60)))
+        async with session.get(ROUND) as response:
+            assert response.status == 200
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == []
