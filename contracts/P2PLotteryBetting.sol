@@ -293,7 +293,8 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
 
     /// @dev A call that copies no returned data, whatever the recipient returns.
     function _send(address recipient, uint256 amount, uint256 gasLimit) private returns (bool accepted) {
-        // solhint-disable-next-line no-inline-assembly -- a high-level call would copy what the recipient returns
+        // A high-level call would copy what the recipient returns.
+        // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             accepted := call(gasLimit, recipient, amount, 0, 0, 0, 0)
         }
