@@ -35,15 +35,15 @@ def draw_time(game: Game, date: dt.date) -> int:
     return int(dt.datetime.combine(date, at).timestamp())
 
 
-def draw_date(game: Game, draw_time_: int) -> dt.date:
+def draw_date(game: Game, at: int) -> dt.date:
     """The New York date of the draw scheduled at that instant (unix seconds UTC).
 
     A game without a schedule draws at any instant. Raises NoDraw when the game has a schedule
     and this is not an instant of it.
     """
-    date = dt.datetime.fromtimestamp(draw_time_, NEW_YORK).date()
-    if game.draw_days and draw_time(game, date) != draw_time_:
-        raise NoDraw(f"{game.name} has no draw at {draw_time_}")
+    date = dt.datetime.fromtimestamp(at, NEW_YORK).date()
+    if game.draw_days and draw_time(game, date) != at:
+        raise NoDraw(f"{game.name} has no draw at {at}")
     return date
 
 

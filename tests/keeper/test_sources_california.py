@@ -110,7 +110,8 @@ async def test_pages_are_turned_until_the_date_is_found(literal: Literal) -> Non
 
 
 async def test_pages_are_turned_until_the_date_is_passed(literal: Literal) -> None:
-    pages = [page(entry("2026-08-19")), page(entry("2026-08-12")), page(entry())]
+    both = page(entry("2026-08-17"), entry("2026-08-12"))
+    pages = [page(entry("2026-08-19")), both, page(entry())]
     fetched = await literal.fetch("california", POWERBALL, DAY, *pages)
     assert isinstance(fetched.answer, Pending)
     assert len(literal.asked) == 2

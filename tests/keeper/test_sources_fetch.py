@@ -207,6 +207,7 @@ async def test_a_compressed_bomb_is_not_unpacked(literal: Literal) -> None:
     bomb = gzip.compress(b" " * 20_000_000)
     fetched = await literal.fetch("ny", POWERBALL, "2026-07-25", bomb)
     assert failed(fetched).kind is Failure.ENCODING
+    assert "compressed" in failed(fetched).why
     assert fetched.body == bomb
     assert literal.asked[0].headers["accept-encoding"] == "identity"
 
