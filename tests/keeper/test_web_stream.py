@@ -239,6 +239,26 @@ async def test_history_that_no_longer_reaches_back_is_not_pretended() -> None:
         assert heard[-1]["recovered"]
 
 
+async def test_history_may_end_within_a_block() -> None:
+    world = opened(history=4)
+    world.mine(*(bet(ANN, EVEN, amount) for amount in range(1, 7)))
+    async with serving(world) as session, connected(session) as client:
+        for seen, replayed in ((0, []), (1, [3, 4, 5, 6]), (4, [6])):
+            since = f"{world.number}:{world.head.hash}:{seen}"
+            *events, snapshot = await client.follow(channel(), since=since)
+            assert [int(e["data"]["amount"]) for e in events] == replayed
+            assert snapshot["recovered"] == bool(replayed)
+
+
+async def test_events_of_all_markets_come_in_the_order_of_the_chain() -> None:
+    world = opened()
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(f"market:{POWER}", f"market:{MEGA}")
+        world.mine(*(bet(ANN, EVEN, 1, 1, market) for market in (POWER, MEGA, POWER, MEGA)))
+        heard = [await client.hear() for _ in range(4)]
+        assert [e["logIndex"] for e in heard] == [0, 1, 2, 3]
+
+
 async def test_a_reset_gives_everybody_a_fresh_snapshot() -> None:
     world = opened()
     world.mine(bet(ANN, EVEN, 5), created(2))

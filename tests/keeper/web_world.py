@@ -56,7 +56,8 @@ class World:
             by_market[market].apply(events[-1])
         self.events += events
         if not self.silently:
-            self.hub.publish(events, self.head, finalized)
+            by_market_first = sorted(events, key=lambda e: e.market, reverse=True)
+            self.hub.publish(by_market_first, self.head, finalized)
 
 
 def created(round_id: int = 1, market: str = POWER) -> tuple[str, str, dict[str, Any]]:
