@@ -285,10 +285,10 @@ class Book:
         refund = sum(r for _, r in payouts)
         return sum(w for w, _ in payouts), refund - unmatched if account.refunded else refund
 
-    def refunded(self, user: str) -> bool:
-        """Whether the user's unmatched part was paid."""
-        account = self._accounts.get(user)
-        return account is not None and (account.refunded or account.settled)
+    def refunded(self, bet: Bet) -> bool:
+        """Whether the bet has an unmatched part and that was paid."""
+        account = self._accounts[bet.user]
+        return self.matched_of(bet) != bet.amount and (account.refunded or account.settled)
 
     def settled(self, user: str) -> bool:
         """Whether nothing is, or will be, due to a user who has bet."""
