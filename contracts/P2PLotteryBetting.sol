@@ -170,11 +170,12 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     /// @inheritdoc IP2PLotteryBetting
     function settle(uint256 roundId, address[] calldata bettors) external nonReentrant {
         // Checks
-        Round memory round = _load(roundId);
-        _requireLocked(roundId, round);
+        _requireLocked(roundId, _load(roundId));
 
         for (uint256 i = 0; i < bettors.length; ++i) {
             address bettor = bettors[i];
+            // Read anew for every bettor: the one before may have ended the round while being paid.
+            Round memory round = _load(roundId);
             (uint256 winnings, uint256 refund) = _due(roundId, round, bettor);
             if (winnings + refund == 0) continue;
             // With less gas left the call might fail for want of it and a bettor be skipped who would have accepted.
