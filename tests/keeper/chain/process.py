@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.publishers import Publishers
+from keeper.__main__ import main
 from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
 
 PATIENCE = 30.0  # seconds; a wait that takes as long has failed
@@ -78,7 +80,28 @@ class Home:
             await reading
 
     async def command(self, *args: str, **changed: str) -> tuple[int, str, str]:
-        """Runs another command to its end: (exit code, stdout, stderr)."""
+        """A command within this process, which is faster: (exit code, stdout, stderr)."""
+        out, err, before = io.StringIO(), io.StringIO(), dict(os.environ)
+
+        def run() -> int:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    main.main(args, prog_name="keeper")
+                except SystemExit as end:
+                    return int(end.code or 0)
+            raise AssertionError("click ends with SystemExit")
+
+        os.environ.clear()
+        os.environ.update(self.env(**changed))
+        try:
+            code = await asyncio.to_thread(run)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        return code, out.getvalue(), err.getvalue()
+
+    async def process(self, *args: str, **changed: str) -> tuple[int, str, str]:
+        """A command as a process of its own, to its end: (exit code, stdout, stderr)."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "keeper", *args),
             cwd=ROOT,

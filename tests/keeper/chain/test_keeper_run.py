@@ -227,10 +227,11 @@ async def test_a_dry_run_sends_nothing(chain: Chain, empty: Deployed, home: Home
             await keeper.until_logged("would send", function=function)
         assert await keeper.terminate() == 0
     # Without a key it shows what anybody may do.
-    async with home.keeper(KEY_FILE="") as keeper:
-        await keeper.until_logged("would send", function="settle")
+    async with home.keeper(KEY_FILE="", LOG_FORMAT="console") as keeper:
+        await keeper.until(lambda: any("function=settle" in line for line in keeper.raw))
         assert await keeper.terminate() == 0
-    assert not keeper.logged("would send", function="finalizeRound")
+    assert not any("function=finalizeRound" in line for line in keeper.raw)
+    assert "stopped" in keeper.raw[-1]
     assert await sent_by_keeper(chain) == count
 
 
@@ -252,7 +253,9 @@ async def test_bettors_that_refuse_stop_nobody_and_are_left_to_claim(
             assert len(keeper.logged("refuses its payment", bettor=user)) == 5
         await keeper.until(lambda: nothing_due(market, *BETTORS[:5]))
         assert await keeper.terminate() == 0
-    assert len(keeper.logged("done", duty="Settle")) == 3
+    paid = await chain.logs(market.address, "RefundIssued(uint256,address,uint256)")
+    assert len(paid) == 5
+    assert 3 <= len(keeper.logged("done", duty="Settle")) <= 5  # none pays nobody
     assert await chain.balance(market.address) == 2 * E
 
 
@@ -285,7 +288,7 @@ async def test_a_chain_that_goes_away_and_comes_back_changed(
     snapshot = await chain.rpc("evm_snapshot")
     async with home.keeper("--send") as keeper:
         served = (await keeper.until_logged("serving"))["url"]
-        await keeper.until(lambda: has_round(market))
+        await keeper.until_logged("done", duty="CreateRound")
         await market.bet(ANN, 1, EVEN, E)
         await keeper.until(lambda: shows_stake(served, market, E))
         await chain.rpc("evm_revert", snapshot)

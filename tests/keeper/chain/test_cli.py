@@ -1,0 +1,251 @@
+"""The commands as processes: what they print, how they end, and one line for each mistake."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import pty
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from demo.publishers import REAL_DRAWS, Fault, FaultKind, Publishers
+from keeper.domain.calendar import draw_time, next_draw_times
+from keeper.domain.draw import POWERBALL
+from tests.keeper.chain.conftest import DRAW
+from tests.keeper.chain.process import Home
+from tests.keeper.chainfixtures import BETTORS, KEEPER, ROOT, Chain, Deployed, E
+
+GAME, DATE = "powerball", "2026-08-19"
+KEY = (GAME, GAME)
+
+
+@pytest.fixture
+async def publishers() -> AsyncIterator[Publishers]:
+    async with Publishers(REAL_DRAWS) as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path, publishers: Publishers) -> Home:
+    """A keeper's home without a chain."""
+    urls = {f"SOURCES__{n.upper()}": url for n, url in publishers.urls.items()}
+    return Home(tmp_path, {**urls, "SOURCE_TIMEOUT": "2", "DATA_DIR": str(tmp_path / "data")})
+
+
+@pytest.fixture
+def on_chain(tmp_path: Path, chain: Chain, deployed: Deployed, publishers: Publishers) -> Home:
+    """A keeper's home on a chain with a Powerball market and one round."""
+    return Home.make(tmp_path, chain, [deployed], publishers)
+
+
+# ---- draw
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "verdict", "sentence"),
+    [
+        ({}, 0, "agreed", "agreed by ny, texas, california: 10 21 58 61 64 + 17, n = 64"),
+        (
+            {"texas": Fault(FaultKind.LIE, special=16)},
+            0,
+            "agreed",
+            "agreed by ny, california: 10 21 58 61 64 + 17, n = 64; texas says otherwise",
+        ),
+        (
+            {"texas": Fault(FaultKind.LIE, special=16), "ny": Fault(FaultKind.LIE, special=15)},
+            4,
+            "differ",
+            "no two of ny, texas, california agree",
+        ),
+        (
+            {"texas": Fault(FaultKind.LIE, special=16), "ny": Fault(FaultKind.DOWN)},
+            4,
+            "differ",
+            "no two of texas, california agree",
+        ),
+        (
+            {"texas": Fault(FaultKind.DOWN), "ny": Fault(FaultKind.STATUS, status=503)},
+            3,
+            "pending",
+            "pending: ny, texas missing",
+        ),
+    ],
+)
+async def test_draw_tells_what_each_says_and_what_follows(
+    home: Home,
+    publishers: Publishers,
+    faults: dict[str, Fault],
+    code: int,
+    verdict: str,
+    sentence: str,
+) -> None:
+    publishers.faults.update({(name, GAME): fault for name, fault in faults.items()})
+    as_text = await home.command("draw", GAME, DATE)
+    as_json = await home.command("draw", GAME, DATE, "--json")
+    assert as_text[0] == as_json[0] == code, as_text
+    lines = as_text[1].splitlines()
+    assert [line.split("\t")[0] for line in lines[:3]] == ["ny", "texas", "california"]
+    assert lines[3:] == [sentence]
+    told = json.loads(as_json[1])
+    assert (told["game"], told["date"], told["verdict"]) == (GAME, DATE, verdict)
+    assert [s["source"] for s in told["sources"]] == ["ny", "texas", "california"]
+    if code == 0:
+        assert (told["winningNumber"], told["whites"]) == (64, [10, 21, 58, 61, 64])
+    assert as_text[2] == as_json[2] == ""
+
+
+NEXT_YEAR = next_draw_times(POWERBALL, DRAW + 20 * 31_536_000, DRAW + 21 * 31_536_000)[0]
+
+
+@pytest.mark.parametrize(
+    ("game", "date", "line"),
+    [
+        ("lotto", DATE, "unknown game 'lotto': it is one of powerball, mega-millions"),
+        (GAME, "2026-08-20", "powerball has no draw on 2026-08-20 (Thursday)"),
+        (GAME, "yesterday", "'yesterday' is no date: write it as 2026-08-19"),
+        (GAME, "2026-02-30", "'2026-02-30' is no date: write it as 2026-08-19"),
+        (
+            GAME,
+            str(dt.datetime.fromtimestamp(NEXT_YEAR - 86_400 // 2, dt.UTC).date()),
+            "is not drawn before",
+        ),
+    ],
+)
+async def test_draw_refuses_bad_input_in_one_line(
+    home: Home, publishers: Publishers, game: str, date: str, line: str
+) -> None:
+    code, out, err = await home.command("draw", game, date)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("keeper: ")
+    assert line in err
+    assert publishers.requests == []
+
+
+async def test_a_terminal_gets_a_table(home: Home) -> None:
+    """Through a real pseudo-terminal."""
+    lead, follow = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "keeper", "draw", GAME, DATE),
+        cwd=ROOT,
+        env=home.env() | {"TERM": "xterm", "COLUMNS": "100"},
+        stdout=follow,
+    )
+    os.close(follow)
+    assert await process.wait() == 0
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(lead, 65_536):
+            shown += chunk
+    os.close(lead)
+    assert "│ california │ 10 21 58 61 64 + 17 │ 64" in shown.decode()
+
+
+# ---- status
+
+
+async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
+    await deployed.bet(BETTORS[0], 1, 0, 3 * E // 2)
+    code, out, err = await on_chain.command("status")
+    assert (code, err) == (0, "")
+    number = await chain.number()
+    assert out.startswith(f"chain 31337, block {number} of 2026-08-1")
+    assert f"account {KEEPER}, 9999.99" in out
+    assert f"powerball at {deployed.address}" in out
+    assert "1\t2026-08-19\topen\t1.5\t0\t" in out.splitlines()
+    code, out, _ = await on_chain.command("status", GAME, "1")
+    assert "1\t2026-08-19\topen\t1.5\t0\t" in out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("args", "changed", "code", "line"),
+    [
+        (["status", GAME, "7"], {}, 2, "powerball has no round 7"),
+        (["status", "lotto"], {}, 2, "unknown game 'lotto'"),
+        (["status"], {"RPC_URL": "http://u:pw@127.0.0.1:1/k3y"}, 1, "127.0.0.1:1 does not answer"),
+        (["status"], {"RPC_URL": ""}, 2, "LOTTOCHAIN_RPC_URL is missing"),
+        (["status"], {"CHAIN_ID": "80002"}, 2, "nothing is deployed on chain 80002"),
+        (["status"], {"GAMES": "mega-millions"}, 2, "no market of mega-millions is recorded"),
+        (["run", "--send"], {"KEY_FILE": ""}, 2, "--send needs LOTTOCHAIN_KEY_FILE or"),
+        (["run", "--send"], {"KEY_FILE": "/none"}, 2, "cannot read /none: No such file"),
+        (["run"], {"HTTP_HOST": "192.0.2.1"}, 2, "cannot serve on 192.0.2.1:0"),
+        (["run"], {"DATA_DIR": "/dev/null/data"}, 2, "LOTTOCHAIN_DATA_DIR: cannot write to"),
+        (["evidence", "verify", "/none.json"], {}, 1, "cannot read /none.json"),
+    ],
+)
+async def test_a_mistake_gets_one_line_and_the_right_exit_code(
+    on_chain: Home, args: list[str], changed: dict[str, str], code: int, line: str
+) -> None:
+    # `run` takes over signals, so it wants a process of its own.
+    start = on_chain.process if args[0] == "run" else on_chain.command
+    got, out, err = await start(*args, **changed)
+    assert got == code, err
+    lines = [told for told in err.splitlines() if told.startswith("keeper: ")]
+    assert len(lines) == 1, err
+    assert line in lines[0]
+    assert "Traceback" not in err
+    assert "k3y" not in out + err
+    assert "pw" not in out + err
+
+
+async def test_another_chain_behind_the_url(on_chain: Home, tmp_path: Path) -> None:
+    records = tmp_path / "deployments"
+    document = json.loads((records / "31337.json").read_text()) | {"chainId": 137}
+    (records / "137.json").write_text(json.dumps(document))
+    code, _, err = await on_chain.process("run", CHAIN_ID="137")
+    assert code == 1
+    assert err == "keeper: the RPC endpoint serves chain 31337, not 137\n"
+
+
+async def test_a_market_of_another_game_at_the_address(on_chain: Home, tmp_path: Path) -> None:
+    path = tmp_path / "deployments" / "31337.json"
+    document = json.loads(path.read_text())
+    document["markets"][GAME]["address"] = BETTORS[0]
+    path.write_text(json.dumps(document))
+    code, _, err = await on_chain.command("status")
+    assert (code, err) == (1, "keeper: no market answers at that address\n")
+
+
+async def test_an_account_without_funds_is_told(on_chain: Home, chain: Chain) -> None:
+    await chain.rpc("anvil_setBalance", KEEPER, "0x0")
+    async with on_chain.keeper("--send") as keeper:
+        await keeper.until_logged("the account has no funds: nothing can be sent")
+        await chain.move_to(DRAW - 900)
+        put_off = await keeper.until_logged("put off", duty="LockRound")
+        assert "has 0, the transaction may cost" in put_off["why"]
+        await chain.rpc("anvil_setBalance", KEEPER, hex(E))
+        await keeper.until_logged("done", duty="LockRound")
+        assert await keeper.terminate() == 0
+
+
+async def test_evidence_that_cannot_be_kept_stops_the_report_only(
+    on_chain: Home, chain: Chain, deployed: Deployed, tmp_path: Path
+) -> None:
+    """A file where the folder should be: no report before its evidence is on disk."""
+    (tmp_path / "data").mkdir()
+    blocked = tmp_path / "data" / "evidence"
+    blocked.write_text("in the way")
+    await deployed.bet(BETTORS[0], 1, 0, E)
+    async with on_chain.keeper("--send") as keeper:
+        await chain.move_to(draw_time(POWERBALL, dt.date(2026, 8, 19)) + 300)
+        put_off = await keeper.until_logged("put off", duty="Report")
+        assert "cannot keep evidence" in put_off["why"]
+        await keeper.until_logged("done", duty="Settle")
+        assert await deployed.status(1) == 2
+        blocked.unlink()
+        await keeper.until_logged("done", duty="Report")
+        assert await keeper.terminate() == 0
+
+
+async def test_help_teaches(home: Home) -> None:
+    code, out, _ = await home.command("run", "--help")
+    assert code == 0
+    assert "LOTTOCHAIN_KEYSTORE_PASSWORD_FILE" in out
+    code, out, _ = await home.command("draw", "--help")
+    assert "3 pending" in out

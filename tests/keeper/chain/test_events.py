@@ -1,0 +1,120 @@
+"""Reading on: chunks, nothing twice, and a chain that is no longer the one read before."""
+
+from __future__ import annotations
+
+import pytest
+
+from keeper.chain.events import LAG, Batch, EventFeed
+from keeper.chain.market import ContractMarket
+from keeper.chain.rpc import Rpc
+from keeper.domain.draw import MEGA_MILLIONS
+from keeper.errors import RpcDown
+from keeper.ports import ChainEvent
+from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E
+
+ANN, BOB = BETTORS[:2]
+
+
+async def read_all(feed: EventFeed) -> list[Batch]:
+    batches = [await feed.poll()]
+    while not batches[-1].complete:
+        batches.append(await feed.poll())
+    return batches
+
+
+def events_of(batches: list[Batch]) -> list[ChainEvent]:
+    return [event for batch in batches for event in batch.events]
+
+
+async def test_chunks_give_the_same_events_as_one_look(
+    rpc: Rpc, market: ContractMarket, deployed: Deployed
+) -> None:
+    for i in range(7):
+        await deployed.bet(ANN, 1, i, E)
+    whole = await read_all(EventFeed(rpc, [market], 1000))
+    assert len(whole) == 1
+    pieces = await read_all(EventFeed(rpc, [market], 2))
+    assert [b.read.number for b in pieces] == [2, 4, 6, 8, 9]
+    assert events_of(pieces) == events_of(whole)
+    assert sum(e.name == "BetPlaced" for e in events_of(whole)) == 7
+
+
+async def test_each_event_once(rpc: Rpc, market: ContractMarket, deployed: Deployed) -> None:
+    feed = EventFeed(rpc, [market], 1000)
+    await read_all(feed)
+    assert events_of(await read_all(feed)) == []
+    await deployed.bet(ANN, 1, 0, E)
+    assert [e.name for e in events_of(await read_all(feed))] == ["BetPlaced"]
+    assert events_of(await read_all(feed)) == []
+
+
+async def test_several_markets_in_the_chains_order(
+    rpc: Rpc, market: ContractMarket, deployed: Deployed
+) -> None:
+    other = await deployed.chain.deploy(MEGA_MILLIONS)
+    second = ContractMarket(rpc, other.address, MEGA_MILLIONS, other.block)
+    await deployed.bet(ANN, 1, 0, E)
+    await other.do(KEEPER, "createRound", 1_787_367_600)  # 2026-08-21 23:00 New York
+    found = events_of(await read_all(EventFeed(rpc, [market, second], 1000)))
+    assert [(e.name, e.market) for e in found[-2:]] == [
+        ("BetPlaced", deployed.address),
+        ("RoundCreated", other.address),
+    ]
+    places = [(e.block_number, e.log_index) for e in found]
+    assert places == sorted(places)
+
+
+async def test_a_reorganization_at_the_cursor_starts_anew(
+    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
+) -> None:
+    feed = EventFeed(rpc, [market], 1000)
+    snapshot = await chain.rpc("evm_snapshot")
+    await deployed.bet(ANN, 1, 0, E)
+    first = await read_all(feed)
+    assert not first[0].restarted
+    await chain.rpc("evm_revert", snapshot)
+    await deployed.bet(BOB, 1, 1, 2 * E)  # another block of the same number
+    (batch,) = await read_all(feed)
+    assert batch.restarted
+    placed = [e.args["user"] for e in batch.events if e.name == "BetPlaced"]
+    assert placed == [BOB]
+    assert batch.events[0] == first[0].events[0]
+    assert not (await feed.poll()).restarted
+
+
+async def test_an_endpoint_that_lags_is_waited_for(
+    rpc: Rpc, chain: Chain, market: ContractMarket
+) -> None:
+    feed = EventFeed(rpc, [market], 1000)
+    snapshot = await chain.rpc("evm_snapshot")
+    await chain.rpc("anvil_mine", "0x2")
+    await read_all(feed)
+    await chain.rpc("evm_revert", snapshot)
+    with pytest.raises(RpcDown, match="stands at block 2, 4 was read"):
+        await feed.poll()
+
+
+async def test_a_chain_that_began_again_is_read_again(
+    rpc: Rpc, chain: Chain, market: ContractMarket
+) -> None:
+    feed = EventFeed(rpc, [market], 1000)
+    snapshot = await chain.rpc("evm_snapshot")
+    await chain.rpc("anvil_mine", hex(LAG + 1))
+    await read_all(feed)
+    await chain.rpc("evm_revert", snapshot)
+    assert (await feed.poll()).restarted
+
+
+async def test_what_fails_is_read_again(rpc: Rpc, market: ContractMarket) -> None:
+    """A poll that breaks off between blocks and logs leaves the cursor where it was."""
+    feed = EventFeed(rpc, [market], 1000)
+    get_logs = rpc.w3.eth.get_logs
+
+    async def broken(_: object) -> None:
+        raise ConnectionResetError
+
+    rpc.w3.eth.get_logs = broken  # type: ignore[method-assign,assignment]
+    with pytest.raises(RpcDown, match="does not answer"):
+        await feed.poll()
+    rpc.w3.eth.get_logs = get_logs  # type: ignore[method-assign]
+    assert events_of(await read_all(feed))[-1].name == "RoundCreated"

@@ -1,0 +1,215 @@
+"""Sending: simulated first, priced with a cap, awaited; what goes wrong, told."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from keeper.chain.market import ContractMarket
+from keeper.chain.rpc import Rpc
+from keeper.chain.sender import GWEI, KeySender, Pricing
+from keeper.domain.draw import POWERBALL
+from keeper.errors import NotMined, Reverted, TooExpensive, Unfunded
+from keeper.ports import DryRun, Sent
+from tests.keeper.chain.conftest import DRAW, START
+from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, running_chain
+
+PRICING = Pricing(max_fee=500 * GWEI, patience=5, farewell=2)
+NEXT = DRAW + 3 * 86_400
+
+
+@pytest.fixture
+def account() -> LocalAccount:
+    found: LocalAccount = Account.from_key(KEEPER_KEY)
+    return found
+
+
+@pytest.fixture
+def sender(rpc: Rpc, account: LocalAccount) -> KeySender:
+    return KeySender(rpc, account, PRICING, dry=False)
+
+
+async def nonce(chain: Chain) -> int:
+    return int(await chain.rpc("eth_getTransactionCount", KEEPER, "latest"), 16)
+
+
+async def test_sends_and_tells_what_was_mined(
+    sender: KeySender, market: ContractMarket, chain: Chain
+) -> None:
+    sent = await sender.send(market, "createRound", NEXT)
+    assert isinstance(sent, Sent)
+    receipt = await chain.rpc("eth_getTransactionReceipt", sent.tx_hash)
+    assert int(receipt["gasUsed"], 16) == sent.gas_used
+    assert int(receipt["blockNumber"], 16) == sent.block_number
+    tx = await chain.rpc("eth_getTransactionByHash", sent.tx_hash)
+    assert tx["from"].lower() == KEEPER.lower() == str(sender.address).lower()
+    assert int(tx["chainId"], 16) == chain.chain_id
+    assert int(tx["type"], 16) == 2
+    # The estimate and a fifth; some of what is used is given back at the end.
+    assert sent.gas_used < int(tx["gas"], 16) < sent.gas_used * 1.6
+    assert await market.round_of(NEXT) == 2
+
+
+async def test_a_refusal_costs_nothing(
+    sender: KeySender, market: ContractMarket, chain: Chain
+) -> None:
+    before = await nonce(chain)
+    with pytest.raises(Reverted) as told:
+        await sender.send(market, "createRound", DRAW)
+    assert (told.value.name, told.value.args_) == (
+        "DrawTimeTaken",
+        {"drawTime": DRAW, "roundId": 1},
+    )
+    assert await nonce(chain) == before
+
+
+async def test_a_dry_run_simulates_and_no_more(
+    rpc: Rpc, account: LocalAccount, market: ContractMarket, chain: Chain
+) -> None:
+    before = await nonce(chain)
+    for dry in (
+        KeySender(rpc, account, PRICING, dry=True),
+        KeySender(rpc, None, PRICING, dry=True),
+    ):
+        with pytest.raises(Reverted, match="TooEarly"):
+            await dry.send(market, "lockRound", 1)
+    dry = KeySender(rpc, account, PRICING, dry=True)
+    assert await dry.send(market, "createRound", NEXT) == DryRun("createRound", (NEXT,))
+    nobody = KeySender(rpc, None, PRICING, dry=False)
+    assert nobody.address is None
+    with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
+        await nobody.send(market, "createRound", NEXT)
+    assert await nonce(chain) == before
+
+
+async def test_the_cap_holds(
+    rpc: Rpc, account: LocalAccount, market: ContractMarket, chain: Chain
+) -> None:
+    await chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(90 * GWEI))
+    await chain.rpc("evm_mine")
+    capped = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=2 * GWEI), dry=False)
+    with pytest.raises(TooExpensive, match=r"gas costs 9\d\.?\d* gwei, the settings allow 80$"):
+        await capped.send(market, "createRound", NEXT)
+    enough = KeySender(rpc, account, replace(PRICING, max_fee=95 * GWEI, tip=2 * GWEI), dry=False)
+    sent = await enough.send(market, "createRound", NEXT)
+    assert isinstance(sent, Sent)
+    tx = await chain.rpc("eth_getTransactionByHash", sent.tx_hash)
+    assert int(tx["maxFeePerGas"], 16) == 95 * GWEI  # not the 2 * base fee + tip there is room for
+    assert int(tx["maxPriorityFeePerGas"], 16) == 2 * GWEI
+
+
+@pytest.mark.parametrize(("tip", "paid"), [(1, 30), (None, 30), (40, 40)])
+async def test_polygon_takes_no_tip_below_30_gwei(
+    account: LocalAccount, tip: int | None, paid: int
+) -> None:
+    async with running_chain(START, chain_id=80002) as polygon:
+        deployed = await polygon.deploy(POWERBALL)
+        rpc = Rpc(polygon.url, 80002)
+        market = ContractMarket(rpc, deployed.address, POWERBALL, deployed.block)
+        wei = None if tip is None else tip * GWEI
+        sender = KeySender(rpc, account, replace(PRICING, tip=wei), dry=False)
+        sent = await sender.send(market, "createRound", DRAW)
+        assert isinstance(sent, Sent)
+        tx = await polygon.rpc("eth_getTransactionByHash", sent.tx_hash)
+        assert int(tx["maxPriorityFeePerGas"], 16) == paid * GWEI
+        await rpc.close()
+
+
+async def test_an_account_without_funds(
+    rpc: Rpc, market: ContractMarket, chain: Chain, sender: KeySender
+) -> None:
+    await chain.rpc("anvil_setBalance", KEEPER, hex(10**12))
+    with pytest.raises(Unfunded, match=r"has 0\.000001, the transaction may cost 0\.0"):
+        await sender.send(market, "createRound", NEXT)
+
+
+async def test_one_at_a_time(sender: KeySender, market: ContractMarket) -> None:
+    """Two duties of one key get two nonces, also when asked for at once."""
+    draws = [NEXT, NEXT + 2 * 86_400]
+    sent = await asyncio.gather(*(sender.send(market, "createRound", d) for d in draws))
+    assert len({s.tx_hash for s in sent if isinstance(s, Sent)}) == 2
+
+
+async def test_mined_but_refused_tells_why(
+    sender: KeySender, market: ContractMarket, chain: Chain, deployed: Deployed
+) -> None:
+    """Somebody locks between the simulation and the block."""
+    await chain.move_to(DRAW - 900)
+    await chain.rpc("evm_setAutomine", False)
+    other = {
+        "from": BETTORS[0],
+        "to": deployed.address,
+        "data": deployed.encode("lockRound", 1),
+        "gas": hex(100_000),
+        "maxFeePerGas": hex(400 * GWEI),
+        "maxPriorityFeePerGas": hex(300 * GWEI),
+    }
+    await chain.rpc("eth_sendTransaction", other)
+    late = asyncio.create_task(sender.send(market, "lockRound", 1))
+    await until_pending(chain, 2)
+    await chain.rpc("evm_mine")
+    with pytest.raises(Reverted) as told:
+        await late
+    assert (told.value.name, told.value.args_["status"]) == ("WrongStatus", 2)
+
+
+async def until_pending(chain: Chain, count: int) -> None:
+    async with asyncio.timeout(10):
+        while int((await chain.rpc("txpool_status"))["pending"], 16) < count:
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def not_mining(chain: Chain, deployed: Deployed) -> Chain:
+    """The chain, which mines only when told from now on."""
+    await chain.rpc("evm_setAutomine", False)
+    return chain
+
+
+async def test_what_is_not_mined_blocks_what_comes_after(
+    rpc: Rpc, account: LocalAccount, market: ContractMarket, not_mining: Chain
+) -> None:
+    hasty = KeySender(rpc, account, replace(PRICING, patience=0.3), dry=False)
+    with pytest.raises(NotMined, match="was sent and is not mined yet"):
+        await hasty.send(market, "createRound", NEXT)
+    # A keeper that was started again knows nothing of it, but the node does.
+    again = KeySender(rpc, account, PRICING, dry=False)
+    with pytest.raises(NotMined, match="was sent before"):
+        await again.send(market, "createRound", NEXT + 2 * 86_400)
+    await not_mining.rpc("evm_mine")
+    await not_mining.rpc("evm_setAutomine", True)
+    assert isinstance(await again.send(market, "createRound", NEXT + 2 * 86_400), Sent)
+
+
+async def test_a_cancelled_send_is_still_awaited(
+    sender: KeySender, market: ContractMarket, not_mining: Chain
+) -> None:
+    task = asyncio.create_task(sender.send(market, "createRound", NEXT))
+    await until_pending(not_mining, 1)
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    await not_mining.rpc("evm_mine")
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await market.round_of(NEXT) == 2
+
+
+async def test_a_cancelled_send_is_not_awaited_for_ever(
+    rpc: Rpc, account: LocalAccount, market: ContractMarket, not_mining: Chain
+) -> None:
+    brief = KeySender(rpc, account, replace(PRICING, farewell=0.1), dry=False)
+    task = asyncio.create_task(brief.send(market, "createRound", NEXT))
+    await until_pending(not_mining, 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 5)
+
+
+async def test_no_key_in_any_words(sender: KeySender, account: LocalAccount) -> None:
+    words = f"{sender!r} {account!r} {sender.__dict__}"
+    assert KEEPER_KEY.removeprefix("0x") not in words.lower()
