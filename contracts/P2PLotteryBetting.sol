@@ -16,7 +16,8 @@ import {Lines} from "./libraries/Lines.sol";
 /// refunded.
 /// @dev Three parts: MarketSettings (keys and terms), MarketBook (storage and views) and this one, everything that
 /// happens to rounds and bets. Conservation: for every finished round the payouts of all bets plus the fees equal the
-/// stakes, to the wei. The balance is never read, so ether forced upon the contract changes nothing.
+/// stakes, to the wei. The balance is never read, so ether forced upon the contract changes nothing. Whatever pays, and
+/// whatever ends a round, shares one reentrancy guard: no round ends in the middle of a payment.
 contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     // ------------------------------------------------------------------------------------------------ constants
 
@@ -87,7 +88,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IP2PLotteryBetting
-    function finalizeRound(uint256 roundId, uint8 winningNumber) external {
+    function finalizeRound(uint256 roundId, uint8 winningNumber) external nonReentrant {
         // Checks
         Round storage round = _known(roundId);
         if (msg.sender != round.oracle) revert NotRoundOracle(roundId, msg.sender, round.oracle);
@@ -105,7 +106,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IP2PLotteryBetting
-    function cancelRound(uint256 roundId) external {
+    function cancelRound(uint256 roundId) external nonReentrant {
         // Checks
         Round storage round = _known(roundId);
         bool guardian = hasRole(GUARDIAN_ROLE, msg.sender);
@@ -119,7 +120,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     }
 
     /// @inheritdoc IP2PLotteryBetting
-    function voidRound(uint256 roundId) external {
+    function voidRound(uint256 roundId) external nonReentrant {
         // Checks
         Round storage round = _known(roundId);
         _requireUndecided(roundId, round);
@@ -170,12 +171,11 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     /// @inheritdoc IP2PLotteryBetting
     function settle(uint256 roundId, address[] calldata bettors) external nonReentrant {
         // Checks
-        _requireLocked(roundId, _load(roundId));
+        Round memory round = _load(roundId); // no bettor can end the round while being paid
+        _requireLocked(roundId, round);
 
         for (uint256 i = 0; i < bettors.length; ++i) {
             address bettor = bettors[i];
-            // Read anew for every bettor: the one before may have ended the round while being paid.
-            Round memory round = _load(roundId);
             (uint256 winnings, uint256 refund) = _due(roundId, round, bettor);
             if (winnings + refund == 0) continue;
             // With less gas left the call might fail for want of it and a bettor be skipped who would have accepted.
