@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from ape import chain
 
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from tests.contracts.support.codec import Abi, checksummed
-from tests.contracts.support.desk import POL, Desk, People
+from tests.contracts.support.desk import EVEN, ODD, POL, Desk, People, Puppet, Round
 from tests.contracts.support.node import Node, Reverted
+from tests.contracts.support.solidity import compile_solidity
 
 # A chain's time only goes forward, so that the tests' calendar begins here whenever they run.
 START = 1_893_456_000  # 2030-01-01 00:00 UTC, a Tuesday
@@ -78,6 +80,25 @@ def deploy(node, people, market_type, abi):
     return deploy
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _session_first(node, people, deploy):
+    """Ape wants what lives longest made first, whichever test comes first."""
+
+
+@pytest.fixture(scope="module")
+def helpers(node, people):
+    """Deploys a contract of tests/contracts/solidity by name: (its ABI, its address)."""
+
+    def helper(name: str, *args: Any, value: int = 0) -> tuple[Abi, str]:
+        contract = compile_solidity("tests/contracts/solidity", "abi", "evm.bytecode.object")[name]
+        abi = Abi(contract["abi"])
+        data = abi.deployment("0x" + contract["evm"]["bytecode"]["object"], *args)
+        receipt = node.send(people.stranger, None, data, value)
+        return abi, checksummed(receipt.contract)
+
+    return helper
+
+
 @pytest.fixture(scope="module")
 def desk(deploy) -> Desk:
     """A Powerball market with a fee of 2 %."""
@@ -88,3 +109,33 @@ def desk(deploy) -> Desk:
 def mega_desk(deploy) -> Desk:
     """A Mega Millions market with a fee of 2 %."""
     return deploy(MEGA_MILLIONS)
+
+
+@pytest.fixture
+def alice(people) -> str:
+    return people.bettors[0]
+
+
+@pytest.fixture
+def bob(people) -> str:
+    return people.bettors[1]
+
+
+@pytest.fixture
+def round_(desk) -> Round:
+    """An open round of the Powerball market, without bets."""
+    return desk.open()
+
+
+@pytest.fixture
+def hostile(desk, helpers, round_, alice, bob) -> Callable[[str], Puppet]:
+    """A hostile contract and Alice have a POL each on EVEN, Bob two on ODD."""
+
+    def hostile(name: str) -> Puppet:
+        puppet = desk.puppet(*helpers(name))
+        puppet.do("placeBet", round_.id, EVEN, value=POL)
+        desk.bet(round_, alice, EVEN)
+        desk.bet(round_, bob, ODD, 2 * POL)
+        return puppet
+
+    return hostile

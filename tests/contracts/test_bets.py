@@ -22,21 +22,6 @@ UINT96_MAX = 2**96 - 1
 GWEI = 10**9
 
 
-@pytest.fixture
-def round_(desk):
-    return desk.open()
-
-
-@pytest.fixture
-def alice(people):
-    return people.bettors[0]
-
-
-@pytest.fixture
-def bob(people):
-    return people.bettors[1]
-
-
 def matched(desk, round_, user):
     return [bet.matchedAmount for bet in desk.ask("getUserBets", round_.id, user)]
 

@@ -21,16 +21,6 @@ WIN = 2 * POL - POL // 50  # a matched POL that won, less 2 % of the profit
 
 
 @pytest.fixture
-def alice(people):
-    return people.bettors[0]
-
-
-@pytest.fixture
-def bob(people):
-    return people.bettors[1]
-
-
-@pytest.fixture
 def round_(desk, alice, bob):
     """Alice has 3 POL on EVEN, 1 of them matched by Bob's POL on ODD."""
     round_ = desk.open()

@@ -31,21 +31,6 @@ WINS = [
 ]
 
 
-@pytest.fixture
-def round_(desk):
-    return desk.open()
-
-
-@pytest.fixture
-def alice(people):
-    return people.bettors[0]
-
-
-@pytest.fixture
-def bob(people):
-    return people.bettors[1]
-
-
 def fee_below(height, bps=200):
     """F(x), as the design words it."""
     return height * bps // 10_000

@@ -23,16 +23,6 @@ from tests.contracts.support.desk import (
 
 
 @pytest.fixture
-def alice(people):
-    return people.bettors[0]
-
-
-@pytest.fixture
-def bob(people):
-    return people.bettors[1]
-
-
-@pytest.fixture
 def round_(desk, alice, bob):
     """Alice: 3 on EVEN (2 matched), 1 on HIGH (none). Bob: 2 on ODD (2). In POL."""
     round_ = desk.open()

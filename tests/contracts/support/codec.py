@@ -107,6 +107,11 @@ class Abi:
         named = (_named(one, value) for one, value in zip(entry["inputs"], values, strict=True))
         return Refused(entry["name"], *named)
 
+    def selector_of_error(self, name: str) -> bytes:
+        """The four bytes by which a custom error is told."""
+        (selector,) = (key for key, entry in self.errors.items() if entry["name"] == name)
+        return selector
+
 
 def types_of(parameters: list[dict[str, Any]]) -> list[str]:
     """Their canonical types, structs spelled out."""

@@ -12,7 +12,7 @@ import pytest
 from keeper.domain.calendar import next_draw_times
 from keeper.domain.draw import Game
 from tests.contracts.support.codec import Abi, Event, Refused
-from tests.contracts.support.node import GAS, Node, Reverted
+from tests.contracts.support.node import GAS, Node, Receipt, Reverted
 
 POL = 10**18
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -23,10 +23,10 @@ EVEN, ODD, HIGH, LOW, EVEN_LOW, ODD_HIGH, EVEN_HIGH, ODD_LOW = range(8)
 
 
 @contextmanager
-def refused(name: str, *values: Any) -> Iterator[None]:
+def refused(name: str, *values: Any) -> Iterator[pytest.ExceptionInfo[Refused]]:
     """Inside, the contract must revert with this custom error and these values."""
     with pytest.raises(Refused) as caught:
-        yield
+        yield caught
     assert (caught.value.name, *caught.value.values) == (name, *values)
 
 
@@ -141,6 +141,11 @@ class Desk:
         elif status == CANCELLED:
             self.do("cancelRound", round_.id, by=self.people.operator)
 
+    def puppet(self, abi: Abi, address: str) -> Puppet:
+        """A contract that acts on this market, with coins to bet."""
+        self.node.set_balance(address, 1_000 * POL)
+        return Puppet(self, abi, address)
+
     # ---- money
 
     def balance(self, account: str | None = None) -> int:
@@ -157,3 +162,32 @@ class Desk:
         amounts = [amount for _, amount in payments]
         moved = [now - then for now, then in zip(after, before, strict=True)]
         assert moved == [-sum(amounts), *amounts]
+
+
+@dataclass(frozen=True, slots=True)
+class Puppet:
+    """A test's own contract, see Puppet.sol."""
+
+    desk: Desk
+    abi: Abi
+    address: str
+
+    def set(self, function: str, *args: Any) -> None:
+        """Calls one of its own functions."""
+        desk = self.desk
+        desk.node.send(desk.people.stranger, self.address, self.abi.call(function, *args))
+
+    def ask(self, function: str) -> Any:
+        """Reads one of its own values."""
+        (answer,) = self.desk.node.calls(self.address, [self.abi.call(function)])
+        return self.abi.answer(function, answer)
+
+    def do(self, function: str, *args: Any, value: int = 0, gas: int = GAS) -> Receipt:
+        """Has it call the market. Raises Refused."""
+        desk = self.desk
+        data = bytes.fromhex(desk.abi.call(function, *args)[2:])
+        act = self.abi.call("act", desk.address, value, data)
+        try:
+            return desk.node.send(desk.people.stranger, self.address, act, gas=gas)
+        except Reverted as reverted:
+            raise desk.abi.refusal(reverted.data) from None

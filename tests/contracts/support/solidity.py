@@ -1,0 +1,39 @@
+"""Solidity that only tests use, compiled beside Ape, which compiles contracts/ alone."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import solcx
+
+ROOT = Path(__file__).parents[3]
+VERSION = "0.8.30"
+
+
+@cache
+def compile_solidity(folder: str, *outputs: str) -> dict[str, Any]:
+    """What the compiler gives for every contract below a folder of the checkout, by name."""
+    files = {
+        path.relative_to(ROOT).as_posix(): {"content": path.read_text(encoding="utf-8")}
+        for path in sorted((ROOT / folder).rglob("*.sol"))
+    }
+    output = solcx.compile_standard(
+        {
+            "language": "Solidity",
+            "sources": files,
+            "settings": {
+                "evmVersion": "cancun",
+                "remappings": ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
+                "outputSelection": {file: {"*": outputs} for file in files},
+            },
+        },
+        base_path=ROOT,
+        solc_version=VERSION,
+    )
+    return {
+        name: contract
+        for contracts in output["contracts"].values()
+        for name, contract in contracts.items()
+    }

@@ -1,0 +1,96 @@
+"""What others build on: storage layout, size, indexed topics; and that every error is tested."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.support.solidity import compile_solidity
+
+MAX_RUNTIME_CODE = 24_576  # EIP-170
+
+INDEXED = {
+    "RoundCreated": ["roundId"],
+    "BetPlaced": ["roundId", "user", "prediction"],
+    "BetMatched": ["roundId", "user"],
+    "RoundLocked": ["roundId"],
+    "RoundFinalized": ["roundId"],
+    "RoundCancelled": ["roundId"],
+    "WinningsClaimed": ["roundId", "user"],
+    "RefundIssued": ["roundId", "user"],
+    "FeesWithdrawn": ["roundId"],
+    "FeeChanged": [],
+    "OracleChanged": ["oracle"],
+    "BetLimitsChanged": [],
+    "FeeRecipientChanged": ["feeRecipient"],
+}
+
+
+@pytest.fixture(scope="module")
+def layout():
+    contracts = compile_solidity("contracts", "storageLayout")
+    return contracts["P2PLotteryBetting"]["storageLayout"]
+
+
+@pytest.fixture(scope="module")
+def interface(project):
+    contract_type = project.IP2PLotteryBetting.contract_type
+    return contract_type.model_dump(mode="json", by_alias=True)["abi"]
+
+
+def members(layout, struct):
+    """{member: (slot, first byte)} of a struct, and its size in bytes."""
+    (found,) = [
+        entry for name, entry in layout["types"].items() if name.startswith(f"t_struct({struct})")
+    ]
+    places = {one["label"]: (int(one["slot"]), one["offset"]) for one in found["members"]}
+    return places, int(found["numberOfBytes"])
+
+
+@pytest.mark.parametrize("struct", ["Round", "Pair", "Bet"])
+def test_a_round_a_pair_and_a_bet_take_one_slot_each(layout, struct):
+    places, size = members(layout, struct)
+    assert size == 32
+    assert {slot for slot, _ in places.values()} == {0}
+
+
+def test_four_pairs_and_sixteen_bets_lie_slot_by_slot(layout):
+    arrays = [
+        (re.match(r"t_array\(t_struct\((\w+)\)", name), int(entry["numberOfBytes"]))
+        for name, entry in layout["types"].items()
+    ]
+    sizes = {found[1]: size for found, size in arrays if found}
+    assert sizes == {"Pair": 4 * 32, "Bet": 16 * 32}
+
+
+def test_what_a_bet_reads_of_the_settings_shares_the_slot_of_the_pause_flag(layout):
+    slots = {one["label"]: one["slot"] for one in layout["storage"]}
+    assert {slots[label] for label in ("_paused", "_minBet", "_maxBet")} == {slots["_paused"]}
+
+
+def test_runtime_code_can_be_deployed(market_type):
+    code = bytes.fromhex(str(market_type.runtime_bytecode.bytecode)[2:])
+    print(f"\nruntime code: {len(code):,} of {MAX_RUNTIME_CODE:,} bytes")
+    assert 0 < len(code) <= MAX_RUNTIME_CODE
+
+
+def test_events_are_indexed_by_round_user_and_prediction(interface):
+    assert {
+        entry["name"]: [one["name"] for one in entry["inputs"] if one["indexed"]]
+        for entry in interface
+        if entry["type"] == "event"
+    } == INDEXED
+
+
+def test_every_error_of_the_interface_is_expected_by_some_test(interface):
+    errors = {entry["name"] for entry in interface if entry["type"] == "error"}
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert errors - set(re.findall(r'refused\(\s*"(\w+)"', tests)) == set()
+
+
+def test_every_event_of_the_interface_is_expected_by_some_test(interface):
+    events = {entry["name"] for entry in interface if entry["type"] == "event"}
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert events - set(re.findall(r'Event\(\s*"(\w+)"', tests)) == set()
