@@ -15,32 +15,25 @@ _MONEY = frozenset({"amount", "matchedAmount", "minBet", "maxBet"})
 class RoundLike(Protocol):
     """What is shown of a round; times are unix seconds UTC, `finalized_at` 0 before a result."""
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def draw_time(self) -> int: ...
-    @property
-    def lock_time(self) -> int: ...
-    @property
-    def fee_bps(self) -> int: ...
-    @property
-    def oracle(self) -> str: ...
-    @property
-    def book(self) -> Book: ...
+    id: int
+    draw_time: int
+    lock_time: int
+    fee_bps: int
+    oracle: str
+    book: Book
+    finalized_at: int
+
     @property
     def winning_number(self) -> int | None: ...
-    @property
-    def finalized_at(self) -> int: ...
     def status_at(self, now: int) -> RoundStatus: ...
 
 
 class MarketLike(Protocol):
     """What is shown of a market; its address carries the checksum."""
 
-    @property
-    def address(self) -> str: ...
-    @property
-    def game(self) -> Game: ...
+    address: str
+    game: Game
+
     @property
     def rounds(self) -> Mapping[int, RoundLike]: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -80,11 +81,25 @@ def channel(round_id: int = 1, market: str = POWER) -> str:
     return f"round:{market}:{round_id}"
 
 
+class _Errors(logging.Handler):
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
 @asynccontextmanager
 async def serving(
-    world: World, health: Mapping[str, Any] | None = None
+    world: World, health: Mapping[str, Any] | None = None, faults: tuple[str, ...] = ()
 ) -> AsyncIterator[aiohttp.ClientSession]:
-    """The world's server on a free port, and a session whose base it is."""
+    """The world's server on a free port, and a session whose base it is.
+
+    Whatever its clients do, it logs no errors but `faults`.
+    """
+    errors = _Errors(logging.ERROR)
+    logging.getLogger().addHandler(errors)
     runner = web.AppRunner(build(world.hub, lambda: health or {}, [PAGE]), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -94,6 +109,8 @@ async def serving(
             yield session
     finally:
         await runner.cleanup()
+        logging.getLogger().removeHandler(errors)
+    assert errors.messages == list(faults)
 
 
 class Socket:
