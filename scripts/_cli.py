@@ -22,6 +22,7 @@ from scripts._errors import UserError, explain
 from scripts._market import Market, open_market
 from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
 from scripts._text import (
+    GWEI,
     coins,
     gwei,
     pairs,
@@ -153,8 +154,8 @@ def sends(function: F) -> F:
         click.option(
             "--max-fee",
             type=AMOUNT,
-            default=DEFAULT_CAP,
-            show_default=gwei(DEFAULT_CAP),
+            default=f"{DEFAULT_CAP // GWEI} gwei",
+            show_default=True,
             help="The most to pay for a unit of gas; above it nothing is sent.",
         ),
         account_option(prompt=False),

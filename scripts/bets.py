@@ -32,7 +32,8 @@ def place(
     on the opposite prediction can be claimed back when betting is over.
 
     \b
-    ape run bets place 3 EVEN_LOW "0.5 POL" --game powerball --network polygon:amoy
+    Example:
+      ape run bets place 3 EVEN_LOW "0.5 POL" --game powerball --network polygon:amoy
     """
     info = market.round(round_id)
     own, _, _ = market.view("getPredictionPool", round_id, prediction)
@@ -57,7 +58,8 @@ def show(market: Market, round_id: int, bettor: str) -> None:
     BETTOR is an address or the alias of an Ape account.
 
     \b
-    ape run bets show 3 ALIAS --game powerball --network polygon:amoy
+    Example:
+      ape run bets show 3 ALIAS --game powerball --network polygon:amoy
     """
     info = market.round(round_id)
     click.echo(f"{market.game.name} round {info.title}\n{bettor}")

@@ -37,7 +37,8 @@ def claim(market: Market, sender: Sender, round_id: int) -> None:
     For bettors, once the round has its result.
 
     \b
-    ape run claims claim 3 --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run claims claim 3 --game powerball --network polygon:amoy --account ALIAS
     """
     _claim(market, sender, "claimWinnings", round_id)
 
@@ -53,7 +54,8 @@ def refund(market: Market, sender: Sender, round_id: int) -> None:
     when the round was cancelled or void.
 
     \b
-    ape run claims refund 3 --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run claims refund 3 --game powerball --network polygon:amoy --account ALIAS
     """
     _claim(market, sender, "claimRefund", round_id)
 
@@ -79,7 +81,8 @@ def settle(
     payment is skipped and can claim later. BETTORS are addresses or aliases.
 
     \b
-    ape run claims settle 3 --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run claims settle 3 --game powerball --network polygon:amoy --account ALIAS
     """
     info = market.round(round_id)
     due = {

@@ -60,7 +60,8 @@ def cli(sender: Sender, game: str, again: bool, **options: Any) -> None:
     The account is one of Ape's: `ape accounts import ALIAS`, or TEST::0 on a local chain.
 
     \b
-    ape run deploy --game both --network polygon:amoy --account ALIAS
+    Example:
+      ape run deploy --game both --network polygon:amoy --account ALIAS
     """
     provider = ape.networks.provider
     web3 = web3_of(provider)

@@ -16,26 +16,36 @@ _FOLDER = Path(__file__).resolve().parent.parent / "keeper" / "abi"
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; fail when the file is not current.")
-def cli(check: bool) -> None:
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_FOLDER,
+    help="Where to write, instead of keeper/abi.",
+)
+def cli(check: bool, folder: Path) -> None:
     """Compiles the contract and writes its ABI to keeper/abi, which is committed.
 
     Needs no network. Run it after every change of the contract's interface; a test runs it
     with --check.
 
     \b
-    ape run export
+    Example:
+      ape run export
     """
     with one_line():
-        _export(check)
+        _export(check, folder)
 
 
-def _export(check: bool) -> None:
+def _export(check: bool, folder: Path) -> None:
     text = abi_text(ape.project.get_contract(CONTRACT).contract_type)
-    path = _FOLDER / f"{CONTRACT}.json"
+    path = folder / f"{CONTRACT}.json"
     current = path.exists() and path.read_text(encoding="utf-8") == text
     if check and not current:
         raise UserError(f"{path} is not the contract's ABI: `ape run export` writes it")
     if not current:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as exc:
+            raise UserError(f"cannot write {path}: {exc.strerror}") from exc
     click.echo(f"{path} {'is current' if current else 'written'}")

@@ -26,7 +26,8 @@ def withdraw(market: Market, sender: Sender, round_ids: tuple[int, ...]) -> None
     For anyone: the recipient is the market's own. The fees of a round are paid once.
 
     \b
-    ape run fees withdraw --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run fees withdraw --game powerball --network polygon:amoy --account ALIAS
     """
     chosen = [market.round(i) for i in dict.fromkeys(round_ids)] or [
         r for r in market.rounds() if r.status is RoundStatus.FINALIZED

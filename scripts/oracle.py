@@ -41,7 +41,8 @@ def finalize(
     as well the two must agree; --number alone is taken as it is.
 
     \b
-    ape run oracle finalize 3 --whites 15,19,20,61,70 --special 9 --game mega-millions
+    Example:
+      ape run oracle finalize 3 --whites 15,19,20,61,70 --special 9 --game mega-millions
     """
     info = market.round(round_id)
     n, origin = _number(market, info, whites, special, number)

@@ -61,7 +61,8 @@ def grant(market: Market, sender: Sender, role: str, address: str) -> None:
     For the admin. ADDRESS is an address or the alias of an Ape account.
 
     \b
-    ape run roles grant operator 0x... --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run roles grant operator 0x... --game powerball --network polygon:amoy --account ALIAS
     """
     _change(market, sender, role, address, grant=True)
 
@@ -77,7 +78,8 @@ def revoke(market: Market, sender: Sender, role: str, address: str) -> None:
     For the admin.
 
     \b
-    ape run roles revoke operator 0x... --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run roles revoke operator 0x... --game powerball --network polygon:amoy --account ALIAS
     """
     _change(market, sender, role, address, grant=False)
 
@@ -92,7 +94,8 @@ def hand_over(market: Market, sender: Sender, address: str) -> None:
     For the admin, who stays admin until then.
 
     \b
-    ape run roles hand-over 0x... --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run roles hand-over 0x... --game powerball --network polygon:amoy --account ALIAS
     """
     shows = [("new admin", address), ("after", duration(market.view("defaultAdminDelay")))]
     sender.send(market, "beginDefaultAdminTransfer", address, shows=shows)
@@ -107,7 +110,8 @@ def accept(market: Market, sender: Sender) -> None:
     """Takes over the admin role that was offered to the account by `hand-over`.
 
     \b
-    ape run roles accept --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run roles accept --game powerball --network polygon:amoy --account ALIAS
     """
     sender.send(market, "acceptDefaultAdminTransfer")
     click.echo(f"admin of {market.game.name}: {market.view('defaultAdmin')}")
@@ -119,7 +123,8 @@ def show(market: Market) -> None:
     """Shows who holds each role. Sends nothing.
 
     \b
-    ape run roles show --game powerball --network polygon:amoy
+    Example:
+      ape run roles show --game powerball --network polygon:amoy
     """
     pending, schedule = market.view("pendingDefaultAdmin")
     click.echo(f"{market.game.name} {market.address} on {market.where}")

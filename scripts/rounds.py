@@ -36,7 +36,8 @@ def create(market: Market, sender: Sender, date: dt.date | None, soonest: bool) 
     fee and the oracle that are set now stay this round's.
 
     \b
-    ape run rounds create --game mega-millions --date 2026-08-18 --network polygon:amoy
+    Example:
+      ape run rounds create --game mega-millions --date 2026-08-18 --network polygon:amoy
     """
     if (date is None) is not soonest:
         raise UserError("say which draw: either --date 2026-08-18 or --next")
@@ -77,7 +78,8 @@ def lock(market: Market, sender: Sender, round_id: int) -> None:
     this.
 
     \b
-    ape run rounds lock 3 --game powerball --network polygon:amoy
+    Example:
+      ape run rounds lock 3 --game powerball --network polygon:amoy
     """
     _change(market, sender, "lockRound", round_id)
 
@@ -92,7 +94,8 @@ def cancel(market: Market, sender: Sender, round_id: int) -> None:
     For holders of OPERATOR_ROLE until the lock, of GUARDIAN_ROLE until the draw.
 
     \b
-    ape run rounds cancel 3 --game powerball --network polygon:amoy
+    Example:
+      ape run rounds cancel 3 --game powerball --network polygon:amoy
     """
     _change(market, sender, "cancelRound", round_id)
 
@@ -107,7 +110,8 @@ def void(market: Market, sender: Sender, round_id: int) -> None:
     For anyone.
 
     \b
-    ape run rounds void 3 --game powerball --network polygon:amoy
+    Example:
+      ape run rounds void 3 --game powerball --network polygon:amoy
     """
     _change(market, sender, "voidRound", round_id)
 
@@ -119,7 +123,8 @@ def list_(market: Market, last: int) -> None:
     """Shows the newest rounds with their draws, stakes and results. Sends nothing.
 
     \b
-    ape run rounds list --game powerball --network polygon:amoy
+    Example:
+      ape run rounds list --game powerball --network polygon:amoy
     """
     rows: list[tuple[object, ...]] = [
         ("round", "draw", "bets until", "status", "number", "fee", "staked", "matched")

@@ -25,7 +25,8 @@ def pause(market: Market, sender: Sender) -> None:
     For holders of GUARDIAN_ROLE.
 
     \b
-    ape run safety pause --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run safety pause --game powerball --network polygon:amoy --account ALIAS
     """
     sender.send(market, "pause")
     click.echo(f"{market.game.name} is paused: no new rounds, no new bets")
@@ -40,7 +41,8 @@ def unpause(market: Market, sender: Sender) -> None:
     For the admin.
 
     \b
-    ape run safety unpause --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run safety unpause --game powerball --network polygon:amoy --account ALIAS
     """
     sender.send(market, "unpause")
     click.echo(f"{market.game.name} takes rounds and bets again")

@@ -28,7 +28,8 @@ def fee(market: Market, sender: Sender, fee: int) -> None:  # click names it
     For the admin; 5% at most.
 
     \b
-    ape run settings fee 1.5% --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run settings fee 1.5% --game powerball --network polygon:amoy --account ALIAS
     """
     old = market.view("feeBps")
     sender.send(market, "setFee", fee, shows=[("fee", f"{percent(old)} -> {percent(fee)}")])
@@ -45,7 +46,8 @@ def oracle(market: Market, sender: Sender, address: str) -> None:
     For the admin. ADDRESS is an address or the alias of an Ape account.
 
     \b
-    ape run settings oracle 0x... --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run settings oracle 0x... --game powerball --network polygon:amoy --account ALIAS
     """
     shows = [("oracle", f"{market.view('oracle')} -> {address}")]
     sender.send(market, "setOracle", address, shows=shows)
@@ -63,7 +65,8 @@ def limits(market: Market, sender: Sender, smallest: int, largest: int) -> None:
     For the admin. Amounts are written as "0.5 POL", "500 gwei", or whole wei.
 
     \b
-    ape run settings limits "0.1 POL" "500 POL" --game powerball --network polygon:amoy
+    Example:
+      ape run settings limits "0.1 POL" "500 POL" --game powerball --network polygon:amoy
     """
     old = _limits(market)
     new = f"{coins(smallest, market.symbol)} to {coins(largest, market.symbol)}"
@@ -89,7 +92,8 @@ def recipient(market: Market, sender: Sender, address: str) -> None:
     For the admin. ADDRESS is an address or the alias of an Ape account.
 
     \b
-    ape run settings recipient 0x... --game powerball --network polygon:amoy --account ALIAS
+    Example:
+      ape run settings recipient 0x... --game powerball --network polygon:amoy --account ALIAS
     """
     shows = [("fee recipient", f"{market.view('feeRecipient')} -> {address}")]
     sender.send(market, "setFeeRecipient", address, shows=shows)

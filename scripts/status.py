@@ -12,7 +12,7 @@ from scripts._deployment import web3_of
 from scripts._errors import UserError
 from scripts._market import Market, open_markets
 from scripts._sending import DEFAULT_CAP, current_fees
-from scripts._text import coins, draw_day, fee, gwei, pairs, table, utc
+from scripts._text import GWEI, coins, draw_day, fee, gwei, pairs, table, utc
 
 # Events by which money leaves a market; each carries a round and an amount.
 _PAYMENTS = ("WinningsClaimed", "RefundIssued", "FeesWithdrawn")
@@ -24,8 +24,8 @@ _PAYMENTS = ("WinningsClaimed", "RefundIssued", "FeesWithdrawn")
 @click.option(
     "--max-fee",
     type=AMOUNT,
-    default=DEFAULT_CAP,
-    show_default=gwei(DEFAULT_CAP),
+    default=f"{DEFAULT_CAP // GWEI} gwei",
+    show_default=True,
     help="The cap that the gas price is compared with.",
 )
 def cli(game: str | None, last: int, max_fee: int) -> None:
@@ -38,7 +38,8 @@ def cli(game: str | None, last: int, max_fee: int) -> None:
     is short.
 
     \b
-    ape run status --network polygon:amoy
+    Example:
+      ape run status --network polygon:amoy
     """
     provider = ape.networks.provider
     web3 = web3_of(provider)

@@ -1,0 +1,180 @@
+"""What a user gets wrong: one clear line, a non-zero exit code, and nothing sent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keeper.chain.abi import market_abi
+from keeper.errors import Reverted
+from scripts import _errors
+from scripts._errors import refusal
+from tests.scripts.world import POL, STRANGER, Home, Run, World
+
+PB = ("--game", "powerball")
+Start = Callable[[World], Run]
+
+
+def place(round_id: str = "1", prediction: str = "EVEN", amount: str = "1 POL") -> Start:
+    return lambda world: world.ape("bets", "place", round_id, prediction, amount, *PB, by="ann")
+
+
+def create(*args: str, by: str = "operator") -> Start:
+    return lambda world: world.ape("rounds", "create", *args, by=by)
+
+
+def elsewhere(network: str) -> Start:
+    return lambda world: world.ape("status", "--network", network.format(world.url))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# What is wrong: how it is tried, and what the line must say.
+WRONG: Mapping[str, tuple[Start, tuple[str, ...]]] = {
+    "a game nobody knows": (
+        create("--game", "keno", "--next"),
+        ("'keno' is not one of 'powerball', 'mega-millions'",),
+    ),
+    "no game where there are two": (
+        create("--next"),
+        ("say which: --game mega-millions or powerball",),
+    ),
+    "a date without a draw": (
+        create("--game", "mega-millions", "--date", "2026-08-20"),
+        ("mega-millions has no draw on 2026-08-20 (Thursday)",),
+    ),
+    "a draw too far ahead": (
+        create(*PB, "--date", "2026-12-30"),
+        ("DrawTimeOutOfRange", "drawTime 2026-12-31 03:59:00 UTC", "to 2026-10-"),
+    ),
+    "an account without the role": (
+        create(*PB, "--next", by="ann"),
+        ("AccessControlUnauthorizedAccount", "an account that holds OPERATOR_ROLE"),
+    ),
+    "a round that does not exist": (
+        place("7"),
+        ("UnknownRound (roundId 7): `ape run rounds list` shows",),
+    ),
+    "a prediction of 8": (
+        place(prediction="8"),
+        ("'8' is no prediction: it is one of EVEN (0), ODD (1)",),
+    ),
+    "a stake below the limit": (
+        place(amount="500 gwei"),
+        ("BetOutOfLimits (amount 0.0000005 POL, minBet 0.01 POL",),
+    ),
+    "an account without funds": (
+        lambda w: w.ape("bets", "place", "1", "0", "1 POL", *PB, by=Home.ALIAS),
+        ("account treasurer (0x", "holds 0 POL and needs up to 1 POL"),
+    ),
+    "an account that is not there": (
+        lambda w: w.ape("safety", "pause", *PB, by="nobody"),
+        ("Account with alias 'nobody' not found",),
+    ),
+    "gas above the cap": (
+        lambda w: w.ape("safety", "pause", *PB, "--max-fee", "29 gwei", by="guardian"),
+        ("more than the cap of 29 gwei: wait, or raise --max-fee",),
+    ),
+    "a chain of another id": (
+        elsewhere("polygon:mainnet:{}"),
+        ("wrong chain", "'80002'", "'137'"),
+    ),
+    "a node that is down": (
+        elsewhere(f"polygon:amoy:http://127.0.0.1:{_free_port()}"),
+        ("No (supported) node found on 'http://127.0.0.1:",),
+    ),
+    "no record of the chain": (
+        lambda w: w.ape("status", folder=w.folder / "empty"),
+        ("nothing is deployed on chain 80002", "empty/80002.json"),
+    ),
+    "no answer to the question": (
+        lambda w: w.ape("safety", "pause", *PB, by="guardian", asks=True),
+        ("not confirmed, nothing was sent (--yes does not ask)",),
+    ),
+    "a change of mind": (
+        lambda w: w.ape("safety", "pause", *PB, by="guardian", typed="n\n"),
+        ("declined, nothing was sent",),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def wrong(
+    home: Home, deployed: World, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[World, dict[str, Run]]]:
+    """A market with a round, and all the wrong commands tried on it at once."""
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "80002.json").write_bytes((deployed.folder / "80002.json").read_bytes())
+    with World(home, folder) as world:
+        world.load(deployed)
+        world.play()
+        tried: dict[str, Run] = {}
+        for name, (start, _) in WRONG.items():
+            tried[name] = start(world)
+            if len(tried) % 3 == 0:  # there are few cores
+                tried[name].wait()
+        for run in tried.values():
+            run.wait()
+        yield world, tried
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_one_line_says_what_is_wrong(wrong: tuple[World, dict[str, Run]], name: str) -> None:
+    _, tried = wrong
+    line = tried[name].refused()
+    for said in WRONG[name][1]:
+        assert said in line
+
+
+def test_nothing_was_sent(wrong: tuple[World, dict[str, Run]]) -> None:
+    world, _ = wrong
+    count = world.w3.eth.get_transaction_count
+    sent = {name: count(world.address(name)) for name in ("operator", "guardian", "oracle", "ann")}
+    assert sent == {"operator": 1, "guardian": 0, "oracle": 0, "ann": 1}
+    assert world.balance(world.market().address) == 11 * POL
+
+
+def test_a_command_that_is_confirmed_is_sent(world: World) -> None:
+    run = world.ape("safety", "pause", *PB, by="guardian", typed="y\n")
+    out = run.ok()
+    assert out.index("call     pause()") < out.index("Send? [y/N]") < out.index("mined in block")
+    assert world.market().functions.paused().call()
+
+
+SAMPLES: Mapping[str, Any] = {
+    "address": STRANGER,
+    "bytes32": "0x" + "00" * 32,
+    "bytes4": "0x12345678",
+    "string": "text",
+    "bool": True,
+}
+
+
+def test_every_error_of_the_contract_reads_well() -> None:
+    errors = {e["name"]: e["inputs"] for e in market_abi() if e["type"] == "error"}
+    assert set(_errors._HINTS) <= set(errors)
+    for name, inputs in errors.items():
+        args = {i["name"]: SAMPLES.get(i["type"], 2) for i in inputs}
+        line = refusal(Reverted(name, args))
+        assert line.startswith(f"the contract refuses: {name}")
+        assert "{" not in line
+        assert "\n" not in line
+
+
+def test_an_error_of_another_contract_is_told_raw() -> None:
+    assert refusal(Reverted("", {"data": "0x12345678"})) == (
+        "the contract refuses: an error without a known name (data 0x12345678)"
+    )
+
+
+def test_a_fault_of_ours_is_not_taken_for_the_users(tmp_path: Path) -> None:
+    assert _errors.explain(ValueError("a bug")) is None
+    assert _errors.explain(KeyError("a bug")) is None

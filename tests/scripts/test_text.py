@@ -1,0 +1,162 @@
+"""What people write and read: amounts, fees, dates, predictions, draws."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from web3.exceptions import Web3RPCError
+
+from keeper.domain.lines import Prediction
+from scripts import _text
+from scripts._market import in_ranges
+
+POL = 10**18
+
+
+@pytest.mark.parametrize(
+    ("text", "wei"),
+    [
+        ("0.5 POL", POL // 2),
+        ("0.5pol", POL // 2),
+        ("1_000 POL", 1000 * POL),
+        ("2 ether", 2 * POL),
+        ("500 gwei", 500 * 10**9),
+        ("1.000000001 gwei", 10**9 + 1),
+        ("123", 123),
+        ("7 wei", 7),
+        (f"{2**96} wei", 2**96),
+        ("0.000000000000000001 POL", 1),
+    ],
+)
+def test_amounts(text: str, wei: int) -> None:
+    assert _text.read_amount(text) == wei
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0.5",
+        "1.0",
+        "-1",
+        "1 dollar",
+        "1e18",
+        "nan",
+        "1.5 wei",
+        "1 POL POL",
+        "٣ POL",
+        "1,5 POL",
+        "0.0000000000000000001 POL",
+        "9" * 60,
+    ],
+)
+def test_amounts_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write 0\.5 POL|say the unit"):
+        _text.read_amount(text)
+
+
+def test_an_amount_shown_is_read_back() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    for _ in range(500):
+        wei = draw.randrange(2 ** draw.randrange(1, 97))
+        assert _text.read_amount(_text.coins(wei).replace(",", "")) == wei
+
+
+def test_amounts_shown() -> None:
+    assert _text.coins(1234 * POL + POL // 4) == "1,234.25 POL"
+    assert _text.coins(-1) == "-0.000000000000000001 POL"
+    assert _text.coins(0, "ETH") == "0 ETH"
+    assert _text.gwei(30_012_345_678) == "30.012 gwei"
+
+
+@pytest.mark.parametrize(
+    ("text", "bps"), [("2%", 200), ("1.5 %", 150), ("0.05%", 5), ("200", 200), ("0", 0)]
+)
+def test_fees(text: str, bps: int) -> None:
+    assert _text.read_fee(text) == bps
+
+
+@pytest.mark.parametrize("text", ["", "2.5", "-1%", "1.005%", "2 percent"])
+def test_fees_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is no fee"):
+        _text.read_fee(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2d", 172_800), ("48h", 172_800), ("30 m", 1800), ("15", 15)]
+)
+def test_durations(text: str, seconds: int) -> None:
+    assert _text.read_duration(text) == seconds
+
+
+def test_a_duration_that_is_none() -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        _text.read_duration("2 weeks")
+
+
+def test_durations_shown() -> None:
+    assert _text.duration(2 * 86400 + 3 * 3600 + 5) == "2 d 3 h"
+    assert _text.duration(0) == "0 s"
+
+
+@pytest.mark.parametrize("prediction", Prediction)
+def test_a_prediction_is_read_by_name_and_number(prediction: Prediction) -> None:
+    for text in (prediction.name, prediction.name.lower(), str(prediction.value)):
+        assert _text.read_prediction(text) is prediction
+    assert _text.read_prediction(prediction.name.replace("_", "-")) is prediction
+
+
+@pytest.mark.parametrize("text", ["8", "-1", "", "EVENS", "00", "1.0"])
+def test_predictions_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"EVEN \(0\)"):
+        _text.read_prediction(text)
+
+
+def test_the_derivation_is_the_one_of_the_design() -> None:
+    assert _text.derivation((15, 19, 20, 61, 70), 9) == (
+        "15 + 19 + 20 + 61 + 70 = 185; special ball 9 is odd: + 50 = 235; last two digits: 35"
+    )
+    assert _text.derivation((15, 19, 20, 61, 70), 6) == (
+        "15 + 19 + 20 + 61 + 70 = 185; special ball 6 is even; last two digits: 85"
+    )
+
+
+@pytest.mark.parametrize("text", ["15,19,20,61,70", "15 19 20 61 70", " 15, 19, 20, 61, 70 "])
+def test_balls(text: str) -> None:
+    assert _text.read_balls(text) == (15, 19, 20, 61, 70)
+
+
+def test_balls_that_are_none() -> None:
+    with pytest.raises(ValueError, match="are no balls"):
+        _text.read_balls("15,19,x")
+
+
+def test_a_draw_is_shown_by_its_date_in_new_york() -> None:
+    assert _text.draw_day(1787108400) == "2026-08-18 (Tuesday)"
+    assert _text.utc(1787108400) == "2026-08-19 03:00:00 UTC"
+
+
+@pytest.mark.parametrize("limit", [8, 9, 100, 999, 1000, 5000])
+def test_logs_are_asked_for_in_ranges_that_the_node_takes(limit: int) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def fetch(start: int, end: int) -> list[int]:
+        if end - start + 1 > limit:
+            raise Web3RPCError("range too large")
+        asked.append((start, end))
+        return list(range(start, end + 1))
+
+    assert in_ranges(fetch, 5, 1004) == list(range(5, 1005))
+    assert asked[0][0] == 5
+    assert in_ranges(fetch, 6, 5) == []
+
+
+def test_a_node_that_refuses_every_range_is_not_asked_for_ever() -> None:
+    def fetch(start: int, end: int) -> list[int]:
+        raise Web3RPCError("no logs here")
+
+    with pytest.raises(Web3RPCError, match="no logs here"):
+        in_ranges(fetch, 0, 10**6)
