@@ -50,9 +50,11 @@ ACCOUNTS = [
 ADMIN, KEEPER, FEES, *BETTORS = ACCOUNTS
 KEEPER_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
 
-# Creation code of receivers: the first refuses every payment, the second burns all its gas.
+# Creation code of receivers: one refuses every payment, one burns all its gas, one accepts
+# where gas is free, as in simulations, and refuses elsewhere.
 REFUSES = "0x60048060093d393df35f5ffd00"
 BURNS = "0x60048060093d393df35b5f5600"
+TRICKS = "0x60098060093d393df33a600557005b5f5ffd"
 
 
 @cache

@@ -23,6 +23,7 @@ from tests.keeper.chainfixtures import (
     FEES,
     KEEPER,
     REFUSES,
+    TRICKS,
     Chain,
     Deployed,
     E,
@@ -239,24 +240,23 @@ async def test_bettors_that_refuse_stop_nobody_and_are_left_to_claim(
     chain: Chain, empty: Deployed, home: Home
 ) -> None:
     market = empty
-    refuses, burns = await chain.deploy_code(REFUSES), await chain.deploy_code(BURNS)
+    refusers = [await chain.deploy_code(code) for code in (REFUSES, BURNS, TRICKS)]
     await market.do(KEEPER, "createRound", DRAW)
-    for user in (refuses, burns):
+    for user in refusers:
         await market.bet_through(user, 1, EVEN, E)
     for user in BETTORS[:5]:
         await market.bet(user, 1, EVEN, E)
     await chain.move_to(LOCK)
-    settings = {"SETTLE_BATCH": "2", "RETRY_SECONDS": "0.02"}
-    async with home.keeper("--send", **settings) as keeper:
-        for user in (refuses, burns):
+    async with home.keeper("--send", SETTLE_BATCH="2", RETRY_SECONDS="0.02") as keeper:
+        for user in refusers:
             await keeper.until_logged("left to claim", bettor=user)
             assert len(keeper.logged("refuses its payment", bettor=user)) == 5
         await keeper.until(lambda: nothing_due(market, *BETTORS[:5]))
         assert await keeper.terminate() == 0
-    paid = await chain.logs(market.address, "RefundIssued(uint256,address,uint256)")
-    assert len(paid) == 5
-    assert 3 <= len(keeper.logged("done", duty="Settle")) <= 5  # none pays nobody
-    assert await chain.balance(market.address) == 2 * E
+    assert len(await chain.logs(market.address, "RefundIssued(uint256,address,uint256)")) == 5
+    # Two bettors at a time; six more when only the one that tricks simulations was left.
+    assert 3 <= len(keeper.logged("done", duty="Settle")) <= 5 + 6
+    assert await chain.balance(market.address) == 3 * E
 
 
 async def test_two_games_at_once(

@@ -94,6 +94,13 @@ async def test_the_cap_holds(
     capped = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=2 * GWEI), dry=False)
     with pytest.raises(TooExpensive, match=r"gas costs 9\d\.?\d* gwei, the settings allow 80$"):
         await capped.send(market, "createRound", NEXT)
+    tipping = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=75 * GWEI), dry=False)
+    await chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10 * GWEI))
+    await chain.rpc("evm_mine")
+    with pytest.raises(TooExpensive, match="gas costs 8"):
+        await tipping.send(market, "createRound", NEXT)
+    await chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(90 * GWEI))
+    await chain.rpc("evm_mine")
     enough = KeySender(rpc, account, replace(PRICING, max_fee=95 * GWEI, tip=2 * GWEI), dry=False)
     sent = await enough.send(market, "createRound", NEXT)
     assert isinstance(sent, Sent)
@@ -191,7 +198,8 @@ async def test_a_cancelled_send_is_still_awaited(
     task = asyncio.create_task(sender.send(market, "createRound", NEXT))
     await until_pending(not_mining, 1)
     task.cancel()
-    await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0.005)
     assert not task.done()
     await not_mining.rpc("evm_mine")
     with pytest.raises(asyncio.CancelledError):
