@@ -81,7 +81,6 @@ def run(config: Path | None, send: bool) -> None:
     Ctrl-C, and may be killed at any moment: what is due is read from the chain.
     """
     settings = _settings(config, chain=True)
-    log.set_up(settings.log_format)
     asyncio.run(app.run(settings, send=send))
 
 
@@ -151,6 +150,7 @@ def verify(file: Path) -> None:
 
 def _settings(config: Path | None, *, chain: bool = False) -> Settings:
     settings = load(config)
+    log.set_up(settings.log_format)
     if chain:
         need_chain(settings)
     return settings

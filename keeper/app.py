@@ -1,6 +1,6 @@
-"""The keeper as a whole: the only place that wires its parts together, and its two loops.
+"""The keeper as a whole: the only place that wires its parts together.
 
-One loop follows the chain and tells the web; the other does what is due. So nothing that a duty
+One loop follows the chain and tells the web; another does what is due. So nothing that a duty
 waits for, a slow publisher or a receipt, holds up what people see.
 """
 
@@ -9,39 +9,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
 from keeper.chain import keys, records
-from keeper.chain.events import Batch, EventFeed
+from keeper.chain.events import EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import GWEI, KeySender, Pricing
 from keeper.config import Settings
 from keeper.duties import Terms
-from keeper.errors import ChainError, ConfigError
-from keeper.ports import Head, Source
-from keeper.projection import MarketView
+from keeper.errors import ConfigError
+from keeper.follow import Follower
+from keeper.ports import Source
 from keeper.sources import build as build_sources
 from keeper.sources import open_client
 from keeper.store.evidence import FileEvidence
-from keeper.web.hub import Hub
 from keeper.web.server import build as build_web
 from keeper.work import Rest, Worker
 
 log = structlog.get_logger()
 
-_SEEN_WITHIN = 60.0  # seconds for the views to take what was mined, unless the chain changed
-
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A node and the markets on its chain, both checked."""
+    """A node and the markets on its chain."""
 
     rpc: Rpc
     markets: tuple[ContractMarket, ...]
@@ -55,7 +52,7 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Connection]:
-    """The markets that the settings name. Raises ConfigError, ChainError."""
+    """The markets that the settings name, checked. Raises ConfigError, ChainError."""
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
         raise ConfigError(
@@ -63,12 +60,10 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
             "deploy it, or leave it out of LOTTOCHAIN_GAMES"
         )
     rpc = Rpc(settings.rpc_url.get_secret_value(), settings.chain_id, settings.rpc_timeout)
+    found = [recorded[game] for game in settings.games]
+    markets = tuple(ContractMarket(rpc, d.address, d.game, d.block_number) for d in found)
+    connection = Connection(rpc, markets)
     try:
-        markets = tuple(
-            ContractMarket(rpc, found.address, found.game, found.block_number)
-            for found in (recorded[game] for game in settings.games)
-        )
-        connection = Connection(rpc, markets)
         await connection.check()
         yield connection
     finally:
@@ -95,30 +90,36 @@ def account_of(settings: Settings) -> LocalAccount | None:
     return account
 
 
-class Keeper:
-    """Follows the chain, does what is due, serves what it knows."""
+def sender_of(settings: Settings, rpc: Rpc, *, send: bool) -> KeySender:
+    """The sender with the settings' key and prices. Raises ConfigError."""
+    account, tip = account_of(settings), settings.tip_gwei
+    if send and account is None:
+        raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
+    pricing = Pricing(
+        max_fee=round(settings.max_fee_gwei * GWEI),
+        tip=None if tip is None else round(tip * GWEI),
+    )
+    return KeySender(rpc, account, pricing, dry=not send)
 
-    def __init__(
-        self,
-        settings: Settings,
-        connection: Connection,
-        sources: Mapping[str, Source],
-        *,
-        send: bool,
-    ) -> None:
-        self._settings, self._connection, self._send = settings, connection, send
-        self._feed = EventFeed(connection.rpc, connection.markets, settings.log_blocks)
-        self._views = self._empty_views()
-        self._hub = Hub(settings.chain_id, list(self._views.values()))
-        self._read: Head | None = None  # the views hold everything up to here
-        self._whole = False  # they did once reach the head of this chain
-        self._news, self._hurry = asyncio.Event(), asyncio.Event()
-        account = account_of(settings)
-        if send and account is None:
-            raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
-        self._sender = KeySender(connection.rpc, account, _pricing(settings), dry=not send)
-        self._worker = Worker(
-            sender=self._sender,
+
+async def run(settings: Settings, *, send: bool) -> None:
+    """The keeper until SIGTERM or SIGINT. Raises KeeperError when it cannot start.
+
+    What is on its way to the chain at the end is still awaited a little.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _probe(settings)
+    async with connected(settings) as connection, publishers(settings) as sources:
+        rpc, markets = connection.rpc, connection.markets
+        sender = sender_of(settings, rpc, send=send)
+        feed = EventFeed(rpc, markets, settings.log_blocks)
+        follower = Follower(
+            feed, connection.check, settings.chain_id, markets, settings.poll_seconds
+        )
+        worker = Worker(
+            sender=sender,
             sources=sources,
             evidence=FileEvidence(settings.data_dir),
             terms=Terms(
@@ -127,160 +128,69 @@ class Keeper:
                 settle_batch=settings.settle_batch,
                 least_due=settings.settle_least_wei,
             ),
-            views=self._views,
-            seen=self._seen,
+            views=follower.views,
+            seen=follower.seen,
             rest=Rest(settings.retry_seconds),
         )
+        addresses = {market.game.name: market.address for market in markets}
+        told = {"chain": rpc.chain_id, "account": sender.address, "sending": send}
+        log.info("keeper", markets=addresses, **told)
+        if send and sender.address and not await rpc.balance(sender.address):
+            log.warning("the account has no funds: nothing can be sent", account=sender.address)
+        async with _served(settings, follower, {"account": sender.address, "sending": send}):
+            await _until(stop, follower, worker, connection)
+    log.info("stopped")
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set; what is on its way to the chain then is still awaited a little."""
-        await self._greet()
-        async with self._served():
-            tasks = [
-                asyncio.create_task(job)
-                for job in (stop.wait(), self._follow_for_ever(), self._work_for_ever())
-            ]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        log.info("stopped")
 
-    # ---- following the chain
-
-    async def _follow_for_ever(self) -> None:
-        trouble = ""
+async def _until(
+    stop: asyncio.Event, follower: Follower, worker: Worker, connection: Connection
+) -> None:
+    async def work() -> None:
         while True:
-            self._hurry.clear()
-            try:
-                if trouble:
-                    await self._connection.check()
-                batch = await self._feed.poll()
-            except ChainError as exc:
-                if str(exc) != trouble:
-                    log.warning("cannot follow the chain", why=str(exc))
-                trouble = str(exc)
-            else:
-                if trouble:
-                    log.info("following the chain again", head=batch.head.number)
-                trouble = ""
-                self._take(batch)
-                if not batch.complete:
-                    continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._settings.poll_seconds)
-
-    def _take(self, batch: Batch) -> None:
-        """Brings the views and then the web up to date."""
-        if batch.restarted:
-            log.warning("the chain is not the one read before: reading it anew")
-            self._views.update(self._empty_views())
-            self._whole = False
-        for event in batch.events:
-            self._views[event.market].apply(event)
-        for view in self._views.values():
-            view.advance(batch.read.timestamp)
-        self._read = batch.read
-        if self._whole:
-            self._hub.publish(batch.events, batch.read, None)
-        elif batch.complete:
-            self._whole = True
-            self._hub.reset(list(self._views.values()), batch.read, None)
-            log.info("the chain is read", head=batch.head.number)
-        self._news.set()
-        self._news.clear()
-
-    async def _seen(self, block: int) -> None:
-        """Returns when the views hold the block, at the latest after a while."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SEEN_WITHIN):
-                while self._read is None or self._read.number < block:
-                    self._hurry.set()
-                    await self._news.wait()
-
-    # ---- doing what is due
-
-    async def _work_for_ever(self) -> None:
-        while True:
-            if self._whole and self._read is not None:
-                now = self._read.timestamp
-                jobs = [self._worker.work(market, now) for market in self._connection.markets]
+            if head := follower.head:
+                jobs = [worker.work(market, head.timestamp) for market in connection.markets]
                 if any(await asyncio.gather(*jobs)):
                     continue
-            await self._news.wait()
+            await follower.news()
 
-    # ---- the rest
-
-    def _empty_views(self) -> dict[str, MarketView]:
-        return {m.address: MarketView(m.address, m.game) for m in self._connection.markets}
-
-    async def _greet(self) -> None:
-        account = self._sender.address
-        log.info(
-            "keeper",
-            chain=self._settings.chain_id,
-            markets={m.game.name: m.address for m in self._connection.markets},
-            account=account,
-            sending=self._send,
-        )
-        if self._send and account and not await self._connection.rpc.balance(account):
-            log.warning("the account has no funds: nothing can be sent", account=account)
-
-    def _health(self) -> Mapping[str, Any]:
-        return {"sending": self._send, "account": self._sender.address}
-
-    @contextlib.asynccontextmanager
-    async def _served(self) -> AsyncIterator[None]:
-        settings = self._settings
-        app = build_web(self._hub, self._health, settings.origins)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
-        await runner.setup()
-        try:
-            where = f"{settings.http_host}:{settings.http_port}"
-            try:
-                await web.TCPSite(runner, settings.http_host, settings.http_port).start()
-            except OSError as exc:
-                raise ConfigError(
-                    f"LOTTOCHAIN_HTTP_HOST, LOTTOCHAIN_HTTP_PORT: cannot serve on {where}: "
-                    f"{exc.strerror or exc}"
-                ) from exc
-            log.info("serving", url=f"http://{settings.http_host}:{runner.addresses[0][1]}")
-            yield
-        finally:
-            await runner.cleanup()
-
-
-async def run(settings: Settings, *, send: bool) -> None:
-    """The keeper until SIGTERM or SIGINT. Raises KeeperError when it cannot start."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    _writable(settings)
-    async with connected(settings) as connection, publishers(settings) as sources:
-        await Keeper(settings, connection, sources, send=send).run(stop)
-
-
-def _writable(settings: Settings) -> None:
-    """Finds out now, not after a draw, that evidence cannot be kept."""
+    tasks = [asyncio.create_task(job) for job in (stop.wait(), follower.run(), work())]
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        probe = settings.data_dir / ".probe"
-        probe.write_bytes(b"evidence")
-        probe.unlink()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _served(
+    settings: Settings, follower: Follower, health: Mapping[str, object]
+) -> AsyncIterator[None]:
+    """The web, while this lasts."""
+    app = build_web(follower.hub, lambda: health, settings.origins)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
+    await runner.setup()
+    host, port = settings.http_host, settings.http_port
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as exc:
+            why = f"cannot serve on {host}:{port}: {exc.strerror or exc}"
+            raise ConfigError(f"LOTTOCHAIN_HTTP_HOST, LOTTOCHAIN_HTTP_PORT: {why}") from exc
+        log.info("serving", url=f"http://{host}:{runner.addresses[0][1]}")
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _probe(settings: Settings) -> None:
+    """Finds out now, not after a draw, that evidence cannot be kept."""
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"evidence")
     except OSError as exc:
-        raise ConfigError(
-            f"LOTTOCHAIN_DATA_DIR: cannot write to {settings.data_dir}: {exc.strerror}"
-        ) from exc
-
-
-def _pricing(settings: Settings) -> Pricing:
-    tip = settings.tip_gwei
-    return Pricing(
-        max_fee=round(settings.max_fee_gwei * GWEI),
-        tip=None if tip is None else round(tip * GWEI),
-    )
+        raise ConfigError(f"LOTTOCHAIN_DATA_DIR: cannot write to {folder}: {exc.strerror}") from exc

@@ -12,7 +12,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -30,6 +38,11 @@ FILE = "keeper.toml"  # in the working directory, when no other is named
 _CONFIG = f"{PREFIX}CONFIG"
 
 _URL = TypeAdapter(HttpUrl)
+_ByCommas = Annotated[
+    tuple[str, ...],
+    NoDecode,
+    BeforeValidator(lambda v: [t.strip() for t in v.split(",")] if isinstance(v, str) else v),
+]
 
 
 class LogFormat(StrEnum):
@@ -56,54 +69,31 @@ class Settings(BaseSettings):
     rpc_timeout: float = Field(10, gt=0, le=300, description="seconds for one answer of the node")
     log_blocks: int = Field(1000, ge=1, description="blocks whose events are asked for at once")
     deployments: Path | None = Field(None, description="the folder of the deployment records")
-    games: Annotated[tuple[str, ...], NoDecode] = Field(
-        tuple(GAMES), description=f"games to serve, by commas: {', '.join(GAMES)}"
-    )
+    games: _ByCommas = Field(tuple(GAMES), description=f"games, by commas: {', '.join(GAMES)}")
 
     key_file: Path | None = Field(None, description="a file that holds the private key")
     keystore: Path | None = Field(None, description="an Ethereum keystore file")
-    keystore_password_file: Path | None = Field(
-        None, description="a file that holds the keystore's password"
-    )
+    keystore_password_file: Path | None = Field(None, description="a file with its password")
 
     data_dir: Path = Field(Path("data"), description="a folder for evidence")
     poll_seconds: float = Field(2, gt=0, le=3600, description="seconds between looks at the chain")
     rounds_ahead: int = Field(3, ge=0, le=24, description="draws for which rounds are kept open")
-    report_delay_seconds: int = Field(
-        300, ge=0, le=86_400, description="seconds after a draw before the sources are asked"
-    )
-    retry_seconds: float = Field(
-        60, gt=0, le=900, description="seconds before what failed is tried again, doubled each time"
-    )
+    report_delay_seconds: int = Field(300, ge=0, description="seconds from a draw to its report")
+    retry_seconds: float = Field(60, gt=0, le=900, description="seconds to a second try; doubled")
     settle_batch: int = Field(50, ge=1, le=200, description="bettors in one settling")
-    settle_least_wei: int = Field(
-        1, ge=1, description="wei below which a bettor is left to claim it"
-    )
-    max_fee_gwei: float = Field(
-        500, gt=0, le=1_000_000, description="gwei that a unit of gas may cost, tip included"
-    )
-    tip_gwei: float | None = Field(
-        None, ge=0, le=1_000_000, description="gwei of tip; the node is asked without it"
-    )
+    settle_least_wei: int = Field(1, ge=1, description="wei below which bettors claim themselves")
+    max_fee_gwei: float = Field(500, gt=0, le=1e6, description="gwei a gas at most, with the tip")
+    tip_gwei: float | None = Field(None, ge=0, le=1e6, description="gwei a gas; else the node's")
 
     http_host: str = Field("127.0.0.1", min_length=1, description="the address to serve on")
     http_port: int = Field(8080, ge=0, le=65535, description="the port to serve on; 0: any free")
-    origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="origins of the pages that may connect, by commas, as browsers send them"
-    )
+    origins: _ByCommas = Field((), description="origins of pages that may connect, by commas")
 
     sources: dict[str, HttpUrl] = Field(
         {}, description=f"base URLs of publishers, each its own setting: {', '.join(HOMES)}"
     )
-    source_timeout: float = Field(
-        15, gt=0, le=120, description="seconds for the whole answer of a publisher"
-    )
+    source_timeout: float = Field(15, gt=0, le=120, description="seconds for a publisher's answer")
     log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json")
-
-    @field_validator("games", "origins", mode="before")
-    @classmethod
-    def _by_commas(cls, value: Any) -> Any:
-        return tuple(v.strip() for v in value.split(",")) if isinstance(value, str) else value
 
     @field_validator("games")
     @classmethod

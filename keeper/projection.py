@@ -1,4 +1,4 @@
-"""A market as its events tell it: its rounds with every bet, its settings, who may do what.
+"""A market as its events tell it: its rounds with every bet, and who may do what.
 
 Built only from events in log order, so every keeper that reads the same chain holds the same.
 """
@@ -66,7 +66,6 @@ class MarketView:
         rounds: every round by id, in the order created.
         roles: (role, account) pairs that hold; a role is 0x-prefixed, 32 bytes.
         paused: whether new rounds and bets are stopped.
-        fee_bps, min_bet, max_bet, oracle, fee_recipient: the settings now; limits in wei.
         position: (block number, log index) of the last event applied.
     """
 
@@ -75,11 +74,6 @@ class MarketView:
     rounds: dict[int, RoundView] = field(default_factory=dict)
     roles: set[tuple[str, str]] = field(default_factory=set)
     paused: bool = False
-    fee_bps: int = 0
-    min_bet: int = 0
-    max_bet: int = 0
-    oracle: str = ""
-    fee_recipient: str = ""
     position: tuple[int, int] = (-1, -1)
 
     def apply(self, event: ChainEvent) -> bool:
@@ -134,19 +128,10 @@ class MarketView:
                 r.fees_withdrawn += event.args["amount"]
 
     def _apply_setting(self, event: ChainEvent) -> None:
-        args = event.args
         match event.name:
             case "RoleGranted":
-                self.roles.add((args["role"], args["account"]))
+                self.roles.add((event.args["role"], event.args["account"]))
             case "RoleRevoked":
-                self.roles.discard((args["role"], args["account"]))
+                self.roles.discard((event.args["role"], event.args["account"]))
             case "Paused" | "Unpaused":
                 self.paused = event.name == "Paused"
-            case "FeeChanged":
-                self.fee_bps = args["feeBps"]
-            case "BetLimitsChanged":
-                self.min_bet, self.max_bet = args["minBet"], args["maxBet"]
-            case "OracleChanged":
-                self.oracle = args["oracle"]
-            case "FeeRecipientChanged":
-                self.fee_recipient = args["feeRecipient"]

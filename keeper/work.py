@@ -10,12 +10,12 @@ import datetime as dt
 import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import structlog
 
-from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
+from keeper.domain.consensus import Disagreement, Waiting, decide
 from keeper.domain.draw import Draw, game_named
 from keeper.duties import CreateRound, Duty, LockRound, Report, Settle, Terms, VoidRound, due
 from keeper.errors import KeeperError, Reverted
@@ -208,7 +208,16 @@ class Worker:
         if isinstance(verdict, Disagreement):
             told.error("sources disagree", answers={a.source: str(a.draw) for a in verdict.answers})
             return None
-        _tell(told, verdict, evidence)
+        if verdict.dissenting:
+            told.error("a source gives another draw", sources=list(verdict.dissenting))
+        told.info(
+            "sources agree",
+            draw=str(verdict.draw),
+            number=verdict.draw.winning_number,
+            sources=list(verdict.sources),
+            evidence=f"0x{evidence.digest.hex()}",
+            file=str(evidence.path),
+        )
         return verdict.draw, evidence
 
     async def _announce(
@@ -218,24 +227,6 @@ class Worker:
         return await self.sender.send(market, "finalizeRound", round_id, draw.winning_number)
 
 
-def _tell(told: Any, verdict: Agreed, evidence: EvidenceRef) -> None:
-    if verdict.dissenting:
-        told.error("a source gives another draw", sources=list(verdict.dissenting))
-    told.info(
-        "sources agree",
-        draw=str(verdict.draw),
-        number=verdict.draw.winning_number,
-        sources=list(verdict.sources),
-        evidence=f"0x{evidence.digest.hex()}",
-        file=str(evidence.path),
-    )
-
-
 def _facts(duty: Duty) -> dict[str, Any]:
-    match duty:
-        case CreateRound(draw_time):
-            return {"draw": dt.datetime.fromtimestamp(draw_time, dt.UTC).isoformat()}
-        case Settle(round_id, bettors):
-            return {"round": round_id, "bettors": len(bettors)}
-        case _:
-            return {"round": duty.round_id}
+    facts = {name.removesuffix("_id"): str(value) for name, value in asdict(duty).items()}
+    return facts | ({"bettors": str(len(duty.bettors))} if isinstance(duty, Settle) else {})

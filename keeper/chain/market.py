@@ -13,7 +13,7 @@ from keeper.chain import abi
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import Game
 from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, Unfunded, WrongContract
-from keeper.ports import ChainEvent, Head, RoundInfo, RoundStatus
+from keeper.ports import ChainEvent, RoundInfo, RoundStatus
 
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
@@ -42,10 +42,6 @@ class ContractMarket:
             raise WrongContract(f"{self.address} is no market") from exc
         if rules != self.game:
             raise WrongContract(f"{self.address} is a market of {rules}, not of {self.game}")
-
-    async def head(self) -> Head:
-        """The newest block."""
-        return await self._rpc.head()
 
     async def round_count(self) -> int:
         """How many rounds there are; ids run from 1 to this."""
@@ -79,10 +75,6 @@ class ContractMarket:
         except (Reverted, RpcRefused, Unfunded):  # out of gas is an error of the endpoint's own
             return False
         return True
-
-    async def events(self, from_block: int, to_block: int) -> list[ChainEvent]:
-        """Every event of the market in these blocks, both included, in log order."""
-        return await events(self._rpc, [self.address], from_block, to_block)
 
     async def _call(self, function: str, *args: Any) -> Any:
         return await self._rpc.ask(self._contract.functions[function](*args).call())

@@ -25,6 +25,7 @@ LOCAL_CHAINS = frozenset({1337, 31337})
 _PACKAGE = Path(__file__).resolve().parent.parent
 _COMMITTED = _PACKAGE / "deployments"
 _LOCAL = _PACKAGE.parent / ".build" / "deployments"
+_ROOM = 64 * 1024  # bytes: more than any record takes
 
 
 class RecordError(ConfigError):
@@ -90,6 +91,21 @@ def load(chain_id: int, folder: Path | None = None) -> dict[str, Deployment]:
         raise RecordError(f"deployment record {path} lacks {exc}") from exc
     except (AttributeError, TypeError, ValueError) as exc:
         raise RecordError(f"deployment record {path} is malformed: {exc}") from exc
+
+
+def check_writable(chain_id: int, folder: Path | None = None) -> None:
+    """Tries whether a market could be saved, before it is deployed. Raises RecordError."""
+    path = record_path(chain_id, folder)
+    if path.exists():
+        load(chain_id, folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent) as file:
+            file.write(bytes(_ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        raise RecordError(f"cannot write deployment record {path}: {exc.strerror}") from exc
 
 
 def save(chain_id: int, deployment: Deployment, folder: Path | None = None) -> Path:

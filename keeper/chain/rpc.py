@@ -16,6 +16,7 @@ from web3.exceptions import (
     BadFunctionCallOutput,
     BlockNotFound,
     ContractLogicError,
+    TimeExhausted,
     Web3Exception,
     Web3RPCError,
 )
@@ -23,7 +24,15 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import BlockData, RPCEndpoint
 
 from keeper.chain import abi
-from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongChain, WrongContract
+from keeper.errors import (
+    ChainError,
+    NotMined,
+    RpcDown,
+    RpcRefused,
+    Unfunded,
+    WrongChain,
+    WrongContract,
+)
 from keeper.ports import Head
 
 T = TypeVar("T")
@@ -97,6 +106,8 @@ class Rpc:
                 return abi.revert(_bytes(data))
             case BadFunctionCallOutput():
                 return WrongContract("no market answers at that address")
+            case TimeExhausted():
+                return NotMined("a transaction is not mined yet")
             case BlockNotFound():
                 return RpcDown(f"{self.where} does not have the block asked for")
             case Web3RPCError():

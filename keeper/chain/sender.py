@@ -9,12 +9,10 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
-from web3.exceptions import TransactionNotFound
-from web3.types import TxReceipt
 
 from keeper.chain import abi
 from keeper.chain.rpc import Rpc
-from keeper.errors import ChainError, NotMined, Reverted, RpcDown, TooExpensive, Unfunded
+from keeper.errors import ChainError, NotMined, Reverted, TooExpensive, Unfunded
 from keeper.ports import DryRun, Market, Sent
 
 GWEI = 10**9
@@ -124,37 +122,19 @@ class KeySender:
         }
 
     async def _broadcast(self, tx: dict[str, Any], raw: bytes) -> Sent:
-        rpc = self._rpc
-        tx_hash = await rpc.ask(rpc.w3.eth.send_raw_transaction(raw))
-        receipt = await self._receipt(tx_hash)
+        ask, eth = self._rpc.ask, self._rpc.w3.eth
+        tx_hash = await ask(eth.send_raw_transaction(raw))
+        try:
+            receipt = await ask(
+                eth.wait_for_transaction_receipt(tx_hash, self._pricing.patience, poll_latency=0.2)
+            )
+        except NotMined:
+            raise NotMined(f"transaction 0x{tx_hash.hex()} was sent and is not mined yet") from None
         if receipt["status"] != 1:
             # The chain moved on between simulation and block; simulated again it tells why.
             await self._simulate(tx)
             raise Reverted("", {"transaction": f"0x{tx_hash.hex()}"})
         return Sent(f"0x{tx_hash.hex()}", receipt["blockNumber"], receipt["gasUsed"])
-
-    async def _receipt(self, tx_hash: Any) -> TxReceipt:
-        wait = 0.1
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._pricing.patience):
-                while True:
-                    try:
-                        # Not found yet is no fault; nor is a node that is away for a moment.
-                        return await self._rpc.ask(self._find(tx_hash))
-                    except (RpcDown, _NotYet):
-                        await asyncio.sleep(wait)
-                        wait = min(wait * 1.5, 2.0)
-        raise NotMined(f"transaction 0x{tx_hash.hex()} was sent and is not mined yet")
-
-    async def _find(self, tx_hash: Any) -> TxReceipt:
-        try:
-            return await self._rpc.w3.eth.get_transaction_receipt(tx_hash)
-        except TransactionNotFound:
-            raise _NotYet from None
-
-
-class _NotYet(NotMined):
-    """No receipt so far."""
 
 
 def _gwei(wei: int) -> str:

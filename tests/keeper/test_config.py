@@ -77,7 +77,7 @@ def test_the_file_named_goes_before_the_usual_one(
         ("RPC_URL", SECRET, "wants the http(s) URL of a node"),
         ("CHAIN_ID", SECRET, "wants the id of the chain"),
         ("CHAIN_ID", "-1", "(input should be greater than or equal to 0)"),
-        ("GAMES", f"powerball,{SECRET}", "by commas: powerball, mega-millions"),
+        ("GAMES", f"powerball,{SECRET}", "games, by commas: powerball, mega-millions"),
         ("POLL_SECONDS", "0", "greater than 0"),
         ("HTTP_PORT", "70000", "less than or equal to 65535"),
         ("SETTLE_BATCH", "1000", "bettors in one settling"),
