@@ -70,10 +70,11 @@ async def _run(plan: Plan, out: Path) -> None:
     began = time.monotonic()
     facts = await play(plan, out / "demo")
     (out / "demo.json").write_text(json.dumps(ledger.as_json(facts), indent=2) + "\n")
-    say("\nThe ledger, in coins")
+    counts = ", ".join(f"{count} {word}" for word, count in ledger.outcomes(plan).most_common())
+    say(f"What became of the bets: {counts}\n\nThe ledger, in coins\n")
     for line in ledger.table(facts):
         say(line)
-    say(f"\n{time.monotonic() - began:.0f} s; the same facts in {out / 'demo.json'}")
+    say(f"\nAfter {time.monotonic() - began:.0f} s; the same facts are in {out / 'demo.json'}")
     if wrong := ledger.differences(facts):
         raise DemoFailed("\n  ".join(["this is not as it must be:", *wrong]))
 

@@ -4,126 +4,107 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any
 
 from demo import stage
-from demo.chain import Chain
+from demo.chain import Chain, connect
 from demo.ledger import Account, Facts, Played
-from demo.plan import MAX_BET, MIN_BET, Plan, PlannedRound
+from demo.plan import MAX_BET, MIN_BET, Plan, Planned
 from demo.publishers import Publishers
 from demo.stage import DemoFailed
 from demo.watch import Watcher, say
-from keeper.chain import records
 from keeper.chain.market import ContractMarket
-from keeper.chain.rpc import Rpc
-from keeper.domain.consensus import Agreed, Answer
+from keeper.domain.consensus import Agreed, Answer, decide
 from keeper.domain.lines import RoundStatus
 from keeper.duties import LOCK_LEAD, RESULT_WINDOW, Terms
 from keeper.errors import ChainError
+from keeper.ports import ChainEvent
 from keeper.show import answer_row, balls
 from keeper.sources import ask_all, open_client, read
 from keeper.sources import build as build_sources
 from keeper.store import evidence
-
-T = TypeVar("T")
 
 _EARLY = 12 * 3600  # seconds before the draw at which people bet
 
 
 @dataclass
 class Round:
-    """A planned round on the chain.
+    """A round under way.
 
     Attributes:
         id: once it is open.
         answers: what its sources said, once asked.
     """
 
-    planned: PlannedRound
+    planned: Planned
     market: ContractMarket
     id: int = 0
     answers: Sequence[Answer] = ()
 
     @property
     def agreed(self) -> Agreed | None:
-        """What the sources must agree on, if they must agree."""
-        verdict = self.planned.expected()
+        """What the sources must agree on, if they must."""
+        verdict = self.planned.verdict()
         return verdict if isinstance(verdict, Agreed) else None
+
+    def its(self, events: Sequence[ChainEvent]) -> list[ChainEvent]:
+        """The round's own events."""
+        mine = (self.market.address, self.id)
+        return [e for e in events if (e.market, e.args.get("roundId")) == mine]
 
 
 async def play(plan: Plan, out: Path) -> Facts:
-    """Builds everything below `out`, plays the plan, ends everything. Raises DemoFailed."""
+    """Builds everything, plays the plan, ends everything. Raises DemoFailed."""
     start = plan.rounds[0].draw_time - _EARLY
     async with stage.chain(out, start, stage.BETTORS + len(plan.bettors)) as (anvil, url):
         try:
-            say("  deploying two markets: ape run deploy")
-            await stage.deploy(out, url, (MIN_BET, MAX_BET))
-            async with _chain(out, url, start) as chain, _publishers(plan, chain) as publishers:
-                with TemporaryDirectory() as folder:
-                    key = Path(folder) / "key"
-                    async with stage.keeper(out, url, key, publishers.urls) as keeper:
-                        return await _played(plan, out, chain, publishers, keeper)
+            say("Two markets are deployed, by `ape run deploy`")
+            await stage.deploy(out, url, MIN_BET, MAX_BET)
+            async with (
+                connect(url, out / "deployments", start) as chain,
+                Publishers([r.published for r in plan.rounds], lambda: chain.now) as publishers,
+                stage.keeper(out, url, publishers.urls) as keeper,
+            ):
+                served = (await keeper.until(lambda: keeper.logged("serving"), "serving"))["url"]
+                await keeper.until(lambda: keeper.logged("the chain is read"), "the chain read")
+                say(f"The keeper serves {served}/ws, its log is {keeper.log}")
+                facts = await _watched(Run(plan, out, chain, publishers, keeper), served)
+                keeper.process.terminate()
+                if code := await keeper.ended(10):
+                    raise keeper.failed(f"ended with exit code {code} when told to stop")
+                return facts
         except ChainError as exc:
             if anvil.process.returncode is not None:
-                raise anvil.failed("ended too early") from exc
+                raise anvil.failed(f"ended with exit code {anvil.process.returncode}") from exc
             raise DemoFailed(f"the chain: {exc}") from exc
 
 
-@asynccontextmanager
-async def _chain(out: Path, url: str, start: int) -> AsyncIterator[Chain]:
-    rpc = Rpc(url, stage.CHAIN_ID)
+async def _watched(run: Run, served: str) -> Facts:
+    """Plays while the websocket is followed; neither goes on without the other."""
+    markets = [market.address for market in run.chain.markets.values()]
+    watching = asyncio.create_task(run.watcher.follow(served, markets))
+    playing = asyncio.create_task(run.play())
     try:
-        accounts = await rpc.ask(rpc.w3.eth.accounts)
-        recorded = records.load(stage.CHAIN_ID, out / "deployments")
-        markets = {
-            game: ContractMarket(rpc, found.address, found.game, found.block_number)
-            for game, found in recorded.items()
-        }
-        yield Chain(rpc, start, tuple(accounts), markets)
+        await asyncio.wait((watching, playing), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        return await playing
     finally:
-        await rpc.close()
-
-
-def _publishers(plan: Plan, chain: Chain) -> Publishers:
-    return Publishers([r.published for r in plan.rounds], now=lambda: chain.now)
-
-
-async def _played(
-    plan: Plan, out: Path, chain: Chain, publishers: Publishers, keeper: stage.Child
-) -> Facts:
-    """Plays once everything runs; the keeper's clean end belongs to it."""
-    people = dict(zip(plan.bettors, chain.accounts[stage.BETTORS :], strict=True))
-    watcher = Watcher({address: name for name, address in people.items()})
-    served = (await keeper.until_logged("serving"))["url"]
-    await keeper.until_logged("the chain is read")
-    say(f"  keeper at {served}, its log in {keeper.log}")
-    markets = [market.address for market in chain.markets.values()]
-    watching = asyncio.create_task(watcher.follow(served, markets))
-    run = Run(plan, out, chain, publishers, keeper, watcher, watching, people)
-    try:
-        await run.until_watched()
-        facts = await run.play()
-    finally:
-        watching.cancel()
-        with suppress(asyncio.CancelledError, DemoFailed):
-            await watching
-    keeper.process.terminate()
-    if code := await keeper.ended(10):
-        raise keeper.failed(f"was told to stop and ended with exit code {code}")
-    return facts
+        for task in (playing, watching):
+            task.cancel()
+            with suppress(asyncio.CancelledError, DemoFailed):
+                await task
 
 
 @dataclass
 class Run:
-    """A run under way.
+    """A run under way, its rounds played one after the other.
 
     Attributes:
-        people: addresses by bettor.
         gas: what each bettor's transactions cost so far beside the stakes, wei.
     """
 
@@ -132,191 +113,177 @@ class Run:
     chain: Chain
     publishers: Publishers
     keeper: stage.Child
-    watcher: Watcher
-    watching: asyncio.Task[None]
-    people: Mapping[str, str]
     gas: Counter[str] = field(default_factory=Counter)
 
-    async def until_watched(self) -> None:
-        """Waits for the websocket."""
-
-        async def ready() -> bool:
-            return self.watcher.ready.is_set()
-
-        await self._until(ready, "a snapshot on the websocket")
+    def __post_init__(self) -> None:
+        accounts = self.chain.accounts[stage.BETTORS :]
+        self.people: Mapping[str, str] = dict(zip(self.plan.bettors, accounts, strict=True))
+        self.watcher = Watcher({address: name for name, address in self.people.items()})
 
     async def play(self) -> Facts:
-        """The rounds one after the other, those without a result to their end, then the books."""
+        """All of it; the facts as the chain has them at the end."""
         balance, fees = self.chain.rpc.balance, self.chain.accounts[stage.FEES]
         before = {name: await balance(address) for name, address in self.people.items()}
         earned = await balance(fees)
+        await self.keeper.until(self.watcher.ready.is_set, "a snapshot on the websocket")
         rounds = [Round(r, self.chain.markets[r.game.name]) for r in self.plan.rounds]
         for r in rounds:
             await self._bets(r)
             await self._lock(r)
             await self._result(r)
         for r in rounds:
-            if not r.agreed:
-                await self._void(r)
+            await self._void(r)
         await self._withdraw_fees(rounds)
-        events = await self.chain.events()
-        self._watched_all([(e.block_number, e.log_index) for e in events])
-        played = [
-            Played(
-                planned=r.planned,
-                market=r.market.address,
-                round_id=r.id,
-                info=await r.market.round_info(r.id),
-                matched={
-                    name: await self.chain.matched(r.planned.game.name, r.id, address)
-                    for name, address in self.people.items()
-                },
-                events=[
-                    e
-                    for e in events
-                    if (e.market, e.args.get("roundId")) == (r.market.address, r.id)
-                ],
-                answers=r.answers,
-            )
-            for r in rounds
-        ]
         accounts = [
             Account(name, address, before[name], await balance(address), self.gas[name])
             for name, address in self.people.items()
         ]
-        held = {game: await balance(m.address) for game, m in self.chain.markets.items()}
-        return Facts(self.plan, played, accounts, held, await balance(fees) - earned)
+        return Facts(
+            plan=self.plan,
+            rounds=await self._played(rounds),
+            accounts=accounts,
+            held={game: await balance(m.address) for game, m in self.chain.markets.items()},
+            earned=await balance(fees) - earned,
+        )
 
     # ---- the steps of a round
 
     async def _bets(self, r: Round) -> None:
         planned = r.planned
-        say(f"\n{planned.title}: drawn are {balls(planned.draw)}")
-        for told in planned.misbehaviour():
-            say(f"  {told}")
-        say("- 12 hours before the draw: people bet")
-        await self.chain.move_to(planned.draw_time - _EARLY)
-        r.id = await self._until(
-            lambda: r.market.round_of(planned.draw_time), f"{planned.title} open"
+        say(
+            f"\n{planned.title}: drawn are {balls(planned.draw)}, n = {planned.draw.winning_number}"
         )
-        for name, fault in planned.faults.items():
-            self.publishers.faults[name, planned.game.name] = fault
-        for wager in planned.wagers:
-            self.gas[wager.bettor] += await self.chain.send(
-                self.people[wager.bettor],
+        for told in planned.misbehaviour():
+            say(f"- but {told}")
+        say("- 12 hours before the draw people bet")
+        await self.chain.move_to(planned.draw_time - _EARLY)
+        r.id = await self._until(r, "opened", lambda: r.market.round_of(planned.draw_time))
+        for bet in planned.wagers:
+            self.gas[bet.bettor] += await self.chain.send(
+                self.people[bet.bettor],
                 planned.game.name,
                 "placeBet",
-                *(r.id, int(wager.prediction)),
-                value=wager.amount,
+                *(r.id, int(bet.prediction)),
+                value=bet.amount,
             )
+        await self._shown()
 
     async def _lock(self, r: Round) -> None:
-        await self._shown()
-        say("- 15 minutes before the draw: betting is over, what found no opponent goes back")
+        say("- 15 minutes before the draw the betting ends; what found no opponent goes back")
         await self.chain.move_to(r.planned.draw_time - LOCK_LEAD)
 
         async def locked() -> bool:
-            wanted = ("RoundLocked", r.market.address, r.id)
-            return any(
-                (e.name, e.market, e.args.get("roundId")) == wanted
-                for e in await self.chain.events()
-            )
+            return any(e.name == "RoundLocked" for e in r.its(await self.chain.events()))
 
-        await self._until(locked, f"{r.planned.title} locked")
+        await self._until(r, "locked", locked)
         await self._paid(r)
 
     async def _result(self, r: Round) -> None:
         planned, game = r.planned, r.planned.game.name
-        say("- 5 minutes after the draw: the keeper asks three publishers")
+        say("- 5 minutes after the draw the keeper asks three publishers")
+        for name, fault in planned.faults.items():
+            self.publishers.faults[name, game] = fault
         self.watcher.gate.clear()  # first what they say, then what follows
         await self.chain.move_to(planned.draw_time + Terms().report_delay)
-        r.answers = await self._until(lambda: self._asked(planned), f"{planned.title} asked for")
-        against = r.agreed.dissenting if r.agreed else ()
+        r.answers = await self._until(r, "asked for", lambda: self._asked(planned))
+        verdict = decide(r.answers)
+        against = verdict.dissenting if isinstance(verdict, Agreed) else ()
         for answer in r.answers:
             name, said, number = answer_row(answer)
             told = f"{said}, n = {number}" if number else said
-            say(f"    {name:<13} {told}" + (": out-voted" if name in against else ""))
+            say(f"    {name:<13} {told}" + (" (out-voted)" if name in against else ""))
         self.watcher.gate.set()
         if against:
-            event = "a source gives another draw"
-            await self.keeper.until_logged(event, game=game, sources=list(against))
+            seen = {"game": game, "date": str(planned.date), "sources": list(against)}
+            dissent = "a source gives another draw"
+            await self._until(r, "seen disputed", lambda: self.keeper.logged(dissent, **seen))
         if r.agreed:
+            if r.agreed.draw != planned.draw:
+                say("- two publishers tell the same lie, and so it decides")
             await self._finished(r, RoundStatus.FINALIZED)
         else:
-            say("    no two agree: the keeper goes on asking")
-            # From now on nobody prints it: the faults end with the round.
+            say("- no two agree: the keeper goes on asking")
+            # The faults end with the round: from now on nobody prints this draw at all.
             self.publishers.draws.remove(planned.published)
         for name in planned.faults:
             del self.publishers.faults[name, game]
 
     async def _void(self, r: Round) -> None:
-        say(f"\n{r.planned.title}: 72 hours after the draw there is no result")
-        await self.chain.move_to(r.planned.draw_time + RESULT_WINDOW + 1)
+        if r.agreed:
+            return
+        if (await r.market.round_info(r.id)).status is RoundStatus.LOCKED:
+            say(f"\n{r.planned.title}: 72 hours after the draw there is no result")
+            await self.chain.move_to(r.planned.draw_time + RESULT_WINDOW + 1)
         await self._finished(r, RoundStatus.CANCELLED)
 
     async def _withdraw_fees(self, rounds: Sequence[Round]) -> None:
-        say("\nAnybody may send the fees to their recipient")
-        for game in self.chain.markets:
-            ids = [r.id for r in rounds if r.planned.game.name == game and r.agreed]
+        say("\nAnybody may send the fees on")
+        for game, market in self.chain.markets.items():
+            ids = [r.id for r in rounds if r.market is market and r.agreed]
             if ids:
-                sender = self.chain.accounts[stage.ADMIN]
-                await self.chain.send(sender, game, "withdrawFees", ids)
+                anybody = self.chain.accounts[stage.ADMIN]
+                await self.chain.send(anybody, game, "withdrawFees", ids)
         await self._shown()
 
-    # ---- waiting
+    async def _played(self, rounds: Sequence[Round]) -> list[Played]:
+        events = await self.chain.events()
+        told, logs = self.watcher.told, [(e.block_number, e.log_index) for e in events]
+        if told != logs[-len(told) :]:
+            raise DemoFailed("the websocket did not tell each event once, in the chain's order")
+        say(f"The websocket told {len(told)} events, without a gap and in the chain's order")
+        return [
+            Played(
+                planned=r.planned,
+                market=r.market.address,
+                id=r.id,
+                info=await r.market.round_info(r.id),
+                matched={
+                    name: await self.chain.matched(r.planned.game.name, r.id, address)
+                    for name, address in self.people.items()
+                },
+                events=r.its(events),
+                answers=r.answers,
+            )
+            for r in rounds
+        ]
+
+    # ---- waiting for the keeper
 
     async def _finished(self, r: Round, status: RoundStatus) -> None:
         async def finished() -> bool:
             return (await r.market.round_info(r.id)).status is status
 
-        await self._until(finished, f"{r.planned.title} {status.name.lower()}")
+        await self._until(r, status.name.lower(), finished)
         await self._paid(r)
 
     async def _paid(self, r: Round) -> None:
-        """Waits until nothing is due to anybody."""
-        users = {self.people[wager.bettor] for wager in r.planned.wagers}
+        """Until nothing is due to anybody."""
+        users = {self.people[bet.bettor] for bet in r.planned.wagers}
 
         async def nothing_due() -> bool:
-            due = await asyncio.gather(*(r.market.claimable(r.id, user) for user in users))
-            return not any(map(sum, due))
+            return not any([sum(await r.market.claimable(r.id, user)) for user in users])
 
-        await self._until(nothing_due, f"{r.planned.title} paid")
+        await self._until(r, "paid out", nothing_due)
         await self._shown()
 
-    async def _asked(self, planned: PlannedRound) -> Sequence[Answer]:
+    async def _asked(self, planned: Planned) -> Sequence[Answer]:
         """What the sources said, by the keeper's evidence; asked again if too few had a result."""
-        game, date = planned.game, planned.draw.date
-        if files := sorted((self.out / "evidence" / game.name / str(date)).glob("*.json")):
+        date = str(planned.date)
+        if files := sorted((self.out / "evidence" / planned.game.name / date).glob("*.json")):
             return evidence.verify(files[-1], read).answers
-        if not any(self.keeper.logged("no result yet", game=game.name, date=str(date))):
+        if not self.keeper.logged("no result yet", game=planned.game.name, date=date):
             return ()
         async with open_client() as client:
             sources = build_sources(self.publishers.urls, client, stage.SOURCE_PATIENCE)
-            return [f.answer for f in await ask_all(sources, game, date)]
+            return [f.answer for f in await ask_all(sources, planned.game, planned.date)]
 
     async def _shown(self) -> None:
-        """Waits until the websocket has told all that happened so far."""
+        """Until the websocket has told all that happened so far."""
         events = await self.chain.events()
-        last = max(((e.block_number, e.log_index) for e in events), default=(0, 0))
-
-        async def told() -> bool:
-            return last <= max(self.watcher.told, default=last)
-
-        await self._until(told, "the websocket tells all events")
-
-    def _watched_all(self, events: list[tuple[int, int]]) -> None:
-        """Raises DemoFailed unless the websocket told each event once and in order."""
+        last = max((e.block_number, e.log_index) for e in events)
         told = self.watcher.told
-        if told != events[-len(told) :]:
-            raise DemoFailed("the websocket did not tell every event once and in the chain's order")
-        say(f"  websocket: {len(told)} events, none missing, in the chain's order")
+        await self.keeper.until(lambda: last <= max(told, default=last), "all events told")
+        self.watcher.flush()
 
-    async def _until(self, condition: Callable[[], Awaitable[T]], what: str) -> T:
-        """Waits for what the keeper does. Raises DemoFailed when it does not, or is gone."""
-
-        async def checked() -> T:
-            if self.watching.done():
-                self.watching.result()
-            return await condition()
-
-        return await self.keeper.until(checked, what)
+    async def _until(self, r: Round, what: str, done: Callable[[], object]) -> Any:
+        return await self.keeper.until(done, f"{r.planned.title} is not {what}")

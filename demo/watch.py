@@ -19,9 +19,9 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def coins(wei: int) -> str:
-    """Rounded for people; what must be exact is told in wei."""
-    return f"{wei / 10**18:.4f}"
+def _coins(wei: str) -> str:
+    """Rounded for people."""
+    return f"{int(wei) / 10**18:.4f}"
 
 
 class Watcher:
@@ -29,18 +29,18 @@ class Watcher:
 
     Attributes:
         told: (block, log index) of every event that came, in that order.
+        ready: set once there is a snapshot: nothing is missed from now on.
         gate: events are shown while it is set.
-        ready: set once it has a snapshot: it misses nothing from now on.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        """`names` has those of the bettors by address."""
+        """`names` has the bettors' by address."""
         self.told: list[tuple[int, int]] = []
-        self.gate = asyncio.Event()
+        self.ready, self.gate = asyncio.Event(), asyncio.Event()
         self.gate.set()
-        self.ready = asyncio.Event()
         self._names = names
         self._games: dict[str, str] = {}
+        self._held = ""  # a bet, until it is known whether it was matched
 
     async def follow(self, url: str, markets: Sequence[str]) -> None:
         """Shows what happens until it is cancelled. Raises DemoFailed when it is sent away."""
@@ -50,8 +50,14 @@ class Watcher:
             async for said in ws:
                 if said.type is aiohttp.WSMsgType.TEXT:
                     await self._take(said.json())
-        await asyncio.sleep(1)  # a dead keeper is told of better by who looks after it
+        await asyncio.sleep(1)  # if it died, that is told better by who waits for it
         raise DemoFailed(f"the keeper ended the websocket with code {ws.close_code}")
+
+    def flush(self) -> None:
+        """Shows what was held back to see what follows."""
+        if self._held:
+            say(self._held)
+        self._held = ""
 
     async def _take(self, told: Mapping[str, Any]) -> None:
         match told["type"]:
@@ -62,39 +68,44 @@ class Watcher:
             case "error":
                 raise DemoFailed(f"the keeper says on the websocket: {told['message']}")
             case "snapshot":
-                open_ = [str(r["id"]) for r in told["data"]["rounds"]]
                 self.ready.set()
-                say(f"  websocket: {told['data']['game']}, open rounds: {', '.join(open_) or '-'}")
             case "event":
                 await self.gate.wait()
+                self._show(told, told["data"])
                 self.told.append((told["blockNumber"], told["logIndex"]))
-                at = dt.datetime.fromtimestamp(told["blockTime"], NEW_YORK)
-                game = self._games[told["channel"].removeprefix("market:")]
-                data = told["data"]
-                where = f"{game} {data['roundId']}" if "roundId" in data else game
-                say(f"  {at:%a %H:%M:%S}  {where:<16} {self._sentence(told['event'], data)}")
+
+    def _show(self, told: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        event = told["event"]
+        if event == "BetMatched":
+            self._held += f", {_coins(data['matchedAmount'])} matched at once"
+            return
+        self.flush()
+        at = dt.datetime.fromtimestamp(told["blockTime"], NEW_YORK)
+        game = self._games[told["channel"].removeprefix("market:")]
+        where = f"{game} {data.get('roundId', '')}"
+        self._held = f"  {at:%a %H:%M:%S}  {where:<16} {self._sentence(event, data)}"
+        if event != "BetPlaced":
+            self.flush()
 
     def _sentence(self, event: str, data: Mapping[str, Any]) -> str:
         who = self._names.get(data.get("user", ""), data.get("user", ""))
-        amount = coins(int(data.get("amount", 0)))
+        amount = _coins(data.get("amount", "0"))
         match event:
             case "RoundCreated":
                 drawn = dt.datetime.fromtimestamp(data["drawTime"], NEW_YORK)
-                return f"open for the draw of {drawn:%Y-%m-%d %H:%M}"
+                return f"is open, for the draw of {drawn:%Y-%m-%d %H:%M}"
             case "BetPlaced":
                 return f"{who} bets {amount} on {Prediction(data['prediction']).name}"
-            case "BetMatched":
-                return f"  of it matched at once: {coins(int(data['matchedAmount']))}"
             case "RoundLocked":
-                return "betting is over"
+                return "is locked"
             case "RoundFinalized":
-                return f"the winning number is {data['winningNumber']}"
+                return f"has its result: {data['winningNumber']}"
             case "RoundCancelled":
-                return "void: every stake goes back"
+                return "is void: every stake goes back"
             case "WinningsClaimed":
                 return f"{who} wins {amount}"
             case "RefundIssued":
                 return f"{who} gets back {amount}"
             case "FeesWithdrawn":
-                return f"fees withdrawn: {amount}"
+                return f"fees sent to their recipient: {amount}"
         return event
