@@ -53,6 +53,12 @@ class Text(click.ParamType):
             self.fail(str(exc), param, ctx)
 
 
+def _read_round(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise ValueError(f"{text!r} is no round: rounds are numbered from 1")
+    return int(text)
+
+
 def _read_address(text: str) -> str:
     """An address, or the alias of an Ape account, for its address."""
     if re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
@@ -78,7 +84,7 @@ DATE = Text("date", read_date)
 DURATION = Text("duration", read_duration)
 FEE = Text("fee", read_fee)
 PREDICTION = Text("prediction", read_prediction)
-ROUND = click.IntRange(min=1, max=2**256 - 1)
+ROUND = Text("round", _read_round)
 GAME = click.Choice(list(GAMES))
 
 
@@ -203,11 +209,11 @@ class Sender:
             [prepared],
             market.symbol,
         )
-        receipt = send(market.web3, self.account, prepared)
+        receipt = send(market.web3, self.account, prepared, say_sent)
         paid = receipt["gasUsed"] * receipt["effectiveGasPrice"]
         click.echo(
-            f"{receipt['transactionHash'].to_0x_hex()} mined in block {receipt['blockNumber']}: "
-            f"gas {receipt['gasUsed']:,}, {coins(paid, market.symbol)}"
+            f"mined in block {receipt['blockNumber']}: gas {receipt['gasUsed']:,}, "
+            f"{coins(paid, market.symbol)}"
         )
         return receipt
 
@@ -234,6 +240,11 @@ class Sender:
             raise UserError("not confirmed, nothing was sent (--yes does not ask)") from None
         if not agreed:
             raise UserError("declined, nothing was sent")
+
+
+def say_sent(transaction: str) -> None:
+    """Shows a transaction's hash, so that it can be looked up whatever happens next."""
+    click.echo(f"sent {transaction}")
 
 
 def _argument(value: object) -> str:

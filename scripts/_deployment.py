@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,15 +113,17 @@ def deploy_market(
     game: Game,
     params: MarketParams,
     prepared: Prepared | None = None,
+    on_sent: Callable[[str], None] = lambda _: None,
 ) -> Deployment:
     """Deploys a market of `game` on the connected chain; what to record of it.
 
-    `prepared` is what `prepare_deployment` made of the same values. Raises UserError, and
-    web3's ContractLogicError when the constructor refuses its parameters.
+    `prepared` is what `prepare_deployment` made of the same values; `on_sent` is told the
+    transaction's hash before it is mined. Raises UserError, and web3's ContractLogicError when
+    the constructor refuses its parameters.
     """
     web3 = web3_of(account.provider)
     prepared = prepared or prepare_deployment(project, account, game, params)
-    receipt = send(web3, account, prepared)
+    receipt = send(web3, account, prepared, on_sent)
     transaction, address = receipt["transactionHash"].to_0x_hex(), receipt["contractAddress"]
     if address is None:
         raise UserError(f"{transaction} was mined, but created no contract")

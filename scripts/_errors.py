@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from ape.exceptions import ApeException, NetworkMismatchError
 from eth_utils.crypto import keccak
@@ -120,7 +122,8 @@ def explain(exc: BaseException, symbol: str = "POL") -> str | None:
         message = (exc.rpc_response or {}).get("error", {})
         return f"the node refuses: {message.get('message') or exc.message}"
     if isinstance(exc, RequestException):
-        return f"the node does not answer: {_first_line(exc)}"
+        place = urlsplit(exc.request.url or "").netloc if exc.request else ""
+        return f"the node {place.rpartition('@')[2]} does not answer ({type(exc).__name__})"
     if isinstance(exc, NetworkMismatchError):
         return f"wrong chain: {_first_line(exc)}"
     if isinstance(exc, ApeException | Web3Exception):
@@ -129,4 +132,7 @@ def explain(exc: BaseException, symbol: str = "POL") -> str | None:
 
 
 def _first_line(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+    """Without what may be a secret: of an endpoint's address its host is enough."""
+    line = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+    line = re.sub(r"\b(https?|wss?)://(?:[^@/\s]*@)?([^/\s'\"),]+)[^\s'\"),]*", r"\1://\2", line)
+    return re.sub(r"\burl: /\S*", "url: ...", line)

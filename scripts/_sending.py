@@ -6,9 +6,12 @@ its error, and wait for blocks that a chain without a block time never makes.
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ape.api.accounts import AccountAPI
+from ape.api.accounts import AccountAPI, TestAccountAPI
 from ape.logging import LogLevel, logger
 from ape_accounts import KeyfileAccount
 from eth_typing import HexStr
@@ -23,6 +26,7 @@ from scripts._text import COIN, GWEI, coins, gwei
 TIP_FLOOR = 30 * GWEI
 _TIP_FLOOR_CHAINS = frozenset({137, 80001, 80002})
 DEFAULT_CAP = 500 * GWEI
+_REHEARSALS = ("anvil", "hardhat")
 _MINED_WITHIN = 180  # seconds
 
 
@@ -90,6 +94,7 @@ def prepare(
     Raises UserError when gas costs more than `cap` or the account cannot pay, and web3's
     ContractLogicError when the contract refuses.
     """
+    _refuse_known_key(web3, account)
     fees = current_fees(web3, cap)
     if fees.price > cap:
         raise UserError(
@@ -104,8 +109,13 @@ def prepare(
     return prepared
 
 
-def send(web3: Web3, account: AccountAPI, prepared: Prepared) -> TxReceipt:
-    """Signs, sends, and awaits the receipt. Raises UserError when it fails or is not mined."""
+def send(
+    web3: Web3, account: AccountAPI, prepared: Prepared, on_sent: Callable[[str], None]
+) -> TxReceipt:
+    """Signs, sends, tells the hash, and awaits the receipt.
+
+    Raises UserError when the transaction fails or is not mined.
+    """
     _unlock(account)
     ecosystem = account.provider.network.ecosystem
     signed = account.sign_transaction(
@@ -127,6 +137,7 @@ def send(web3: Web3, account: AccountAPI, prepared: Prepared) -> TxReceipt:
     if signed is None:
         raise UserError(f"{account.alias} did not sign: nothing was sent")
     sent = web3.eth.send_raw_transaction(signed.serialize_transaction())
+    on_sent(sent.to_0x_hex())
     try:
         receipt = web3.eth.wait_for_transaction_receipt(sent, _MINED_WITHIN, poll_latency=0.2)
     except TimeExhausted:
@@ -150,6 +161,14 @@ def _call(account: AccountAPI, to: str | None, data: str, value: int) -> TxParam
     return call
 
 
+def _refuse_known_key(web3: Web3, account: AccountAPI) -> None:
+    """A role or coins given to a test account would be anybody's."""
+    if isinstance(account, TestAccountAPI) and not account.provider.network.is_dev:
+        client = web3.client_version.lower()
+        if not client.startswith(_REHEARSALS):
+            raise UserError(f"{account.alias} is for local chains: everybody knows its key")
+
+
 def _afford(account: AccountAPI, balance: int, needed: int) -> None:
     if balance < needed:
         symbol = account.provider.network.ecosystem.fee_token_symbol
@@ -162,9 +181,16 @@ def _afford(account: AccountAPI, balance: int, needed: int) -> None:
 
 def _unlock(account: AccountAPI) -> None:
     """Asks for a keystore's passphrase; that the transaction be signed is confirmed already."""
-    if isinstance(account, KeyfileAccount):
-        with logger.at_level(LogLevel.ERROR):
-            account.set_autosign(True)
+    if not isinstance(account, KeyfileAccount):
+        return
+    variable = f"APE_ACCOUNTS_{account.alias}_PASSPHRASE"
+    if not (sys.stdin.isatty() or os.environ.get(variable)):
+        raise UserError(
+            f"the passphrase of {account.alias} is asked for on a terminal or read from "
+            f"{variable}: nothing was sent"
+        )
+    with logger.at_level(LogLevel.ERROR):
+        account.set_autosign(True)
 
 
 def _why(web3: Web3, account: AccountAPI, prepared: Prepared) -> str:

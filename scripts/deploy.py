@@ -10,7 +10,7 @@ import click
 
 from keeper.chain import records
 from keeper.domain.draw import GAMES, Game
-from scripts._cli import ADDRESS, AMOUNT, DURATION, FEE, Command, F, Sender, sends
+from scripts._cli import ADDRESS, AMOUNT, DURATION, FEE, Command, F, Sender, say_sent, sends
 from scripts._deployment import (
     MarketParams,
     deploy_market,
@@ -57,7 +57,9 @@ def cli(sender: Sender, game: str, again: bool, **options: Any) -> None:
     500 gwei, or whole wei. The record is keeper/deployments/<chain id>.json, for local chains
     .build/deployments/<chain id>.json; LOTTOCHAIN_DEPLOYMENTS names another folder.
 
-    The account is one of Ape's: `ape accounts import ALIAS`, or TEST::0 on a local chain.
+    The account is one of Ape's: `ape accounts import ALIAS` makes a keystore of a key, whose
+    passphrase is asked for, or read from APE_ACCOUNTS_<ALIAS>_PASSPHRASE. TEST::0 to TEST::9 are
+    for local chains: everybody knows their keys.
 
     \b
     Example:
@@ -77,6 +79,7 @@ def cli(sender: Sender, game: str, again: bool, **options: Any) -> None:
         click.echo(f"The {old.game.name} market at {old.address} stays, with {coins(kept, symbol)}")
 
     params = _params(sender, web3.eth.chain_id, options)
+    records.check_writable(web3.eth.chain_id, records_folder())
     prepared = [
         prepare_deployment(ape.project, sender.account, one, params, sender.cap) for one in games
     ]
@@ -94,9 +97,9 @@ def cli(sender: Sender, game: str, again: bool, **options: Any) -> None:
         symbol,
     )
     for one, ready in zip(games, prepared, strict=True):
-        done = deploy_market(ape.project, sender.account, one, params, ready)
+        done = deploy_market(ape.project, sender.account, one, params, ready, say_sent)
         click.echo(f"{one.name} deployed at {done.address} in block {done.block_number}")
-        click.echo(f"  transaction {done.transaction}\n  record {record(provider, done)}")
+        click.echo(f"recorded in {record(provider, done)}")
 
 
 def _standing(games: list[Game]) -> list[records.Deployment]:

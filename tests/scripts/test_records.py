@@ -107,6 +107,17 @@ def test_a_record_that_cannot_be_written_says_why(tmp_path: Path) -> None:
         records.save(CHAIN, deployment(), tmp_path / "file" / "folder")
 
 
+def test_whether_a_record_could_be_written_is_tried_beforehand(tmp_path: Path) -> None:
+    records.check_writable(CHAIN, tmp_path / "new")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordError, match="cannot write deployment record"):
+        records.check_writable(CHAIN, tmp_path / "file")
+    (tmp_path / f"{CHAIN}.json").write_text("{")
+    with pytest.raises(RecordError, match="not JSON"):
+        records.check_writable(CHAIN, tmp_path)
+
+
 def test_a_failed_write_leaves_the_old_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

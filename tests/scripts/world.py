@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from eth_account import Account
+from eth_typing import ChecksumAddress
 from web3 import Web3
 from web3.contract import Contract
 from web3.types import RPCEndpoint, TxReceipt
@@ -49,17 +50,20 @@ LOCK_LEAD, RESULT_WINDOW = 15 * 60, 72 * 3600
 
 
 class Home:
-    """Ape's data folder, with one keystore account in it."""
+    """Ape's data folder, with keystore accounts in it: of one the environment knows the key."""
 
-    ALIAS, PASSPHRASE = "treasurer", "correct horse"
+    ALIAS, LOCKED, PASSPHRASE = "treasurer", "locked", "correct horse"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        account = Account.create()
-        self.address = account.address
-        keystore = Account.encrypt(account.key, self.PASSPHRASE, kdf="pbkdf2", iterations=1000)
         (folder / "accounts").mkdir()
-        (folder / "accounts" / f"{self.ALIAS}.json").write_text(json.dumps(keystore))
+        self.address, self.locked = (self._keystore(alias) for alias in (self.ALIAS, self.LOCKED))
+
+    def _keystore(self, alias: str) -> ChecksumAddress:
+        account = Account.create()
+        keystore = Account.encrypt(account.key, self.PASSPHRASE, kdf="pbkdf2", iterations=1000)
+        (self.folder / "accounts" / f"{alias}.json").write_text(json.dumps(keystore))
+        return Web3.to_checksum_address(account.address)
 
 
 class Run:
