@@ -87,6 +87,7 @@ class Worker:
         views: by market address, kept up to date by somebody else.
         seen: returns when the views have taken the events of a block.
         rest: what failed or refused, and waits.
+        disputes: the last disagreement on a draw whose evidence was kept.
     """
 
     sender: Sender
@@ -96,6 +97,7 @@ class Worker:
     views: Mapping[str, MarketView]
     seen: Callable[[int], Awaitable[None]]
     rest: Rest
+    disputes: dict[tuple[str, dt.date], Disagreement] = field(default_factory=dict)
 
     async def work(self, market: Market, now: int) -> bool:
         """Does what the market wants at `now`, the head's time; whether anything was sent."""
@@ -204,10 +206,13 @@ class Worker:
             missing = {a.source: a.why for a in verdict.missing}
             told.info("no result yet", missing=missing)
             return None
-        evidence = await self.evidence.save(game, date, fetched, verdict)
         if isinstance(verdict, Disagreement):
             told.error("sources disagree", answers={a.source: str(a.draw) for a in verdict.answers})
+            if self.disputes.get((game.name, date)) != verdict:  # once, however often asked
+                await self.evidence.save(game, date, fetched, verdict)
+                self.disputes[game.name, date] = verdict
             return None
+        evidence = await self.evidence.save(game, date, fetched, verdict)
         if verdict.dissenting:
             told.error("a source gives another draw", sources=list(verdict.dissenting))
         told.info(

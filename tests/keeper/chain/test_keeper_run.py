@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 
@@ -87,6 +90,7 @@ async def test_a_whole_round(
     async with home.keeper("--send") as keeper:
         served = (await keeper.until_logged("serving"))["url"]
         await keeper.until(lambda: has_round(market))
+        watching = asyncio.create_task(watch(served, f"market:{market.address}"))
         before = {user: await chain.balance(user) for user in (BOB, CY)}
         await market.bet(ANN, 1, EVEN, 3 * E)
         await market.bet(ANN, 1, LOW, E)
@@ -117,6 +121,15 @@ async def test_a_whole_round(
         await keeper.until(lambda: has_round(market, 2))  # the next draw's
         assert await keeper.terminate() == 0
 
+    seen = await asyncio.wait_for(watching, 10)
+    assert [told["event"] for told in seen if told["type"] == "event"][-8:] == [
+        "RoundLocked",
+        "RoundCreated",  # the next draw's
+        "RefundIssued",  # Ann
+        "RoundFinalized",
+        *("WinningsClaimed", "RefundIssued", "WinningsClaimed", "RefundIssued"),
+    ]
+    assert seen[-1]["type"] == "shutdown"
     await only_fees_are_left(market)
     assert keeper.logged("a source gives another draw", sources=["texas"])
     agreed = keeper.logged("sources agree")[0]
@@ -131,6 +144,13 @@ async def test_a_whole_round(
     assert sent == {"CreateRound": 2, "LockRound": 1, "Settle": 2, "Report": 1}
     assert await sent_by_keeper(chain) == 6
     assert keeper.process.returncode == 0
+
+
+async def watch(served: str, channel: str) -> list[dict[str, Any]]:
+    """Everything that a channel tells until the keeper says goodbye."""
+    async with aiohttp.ClientSession() as http, http.ws_connect(f"{served}/ws") as socket:
+        await socket.send_json({"op": "subscribe", "id": 1, "channels": [channel]})
+        return [message.json() async for message in socket]
 
 
 async def knows_head(served: str, chain: Chain) -> bool:
@@ -209,6 +229,8 @@ async def test_a_round_without_a_result_is_voided_and_paid_back(
         await keeper.until_logged("done", duty="VoidRound")
         await keeper.until(lambda: nothing_due(market, ANN, BOB))
         assert await keeper.terminate() == 0
+    folder = home.folder / "data" / "evidence" / "powerball" / "2026-08-19"
+    assert len(list(folder.iterdir())) == 1  # of the disagreement, once
     assert await market.status(1) == CANCELLED
     assert await chain.balance(market.address) == 0
 
