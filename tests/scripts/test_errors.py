@@ -146,6 +146,10 @@ def test_a_command_that_is_confirmed_is_sent(world: World) -> None:
     out = run.ok()
     assert out.index("call     pause()") < out.index("Send? [y/N]") < out.index("mined in block")
     assert world.market().functions.paused().call()
+    transaction = world.w3.eth.get_transaction(out.split("sent ")[1].split()[0])  # type: ignore[arg-type]
+    assert transaction["type"] == 2
+    assert transaction["maxPriorityFeePerGas"] == 30 * 10**9  # anvil asks for less
+    assert transaction["maxFeePerGas"] <= 500 * 10**9
 
 
 SAMPLES: Mapping[str, Any] = {
