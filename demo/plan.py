@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -192,12 +193,18 @@ class Planned(_Table):
         return Drawn(source, lie)
 
 
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,12}$")]
-_Names = Annotated[list[_Name], Field(min_length=1, max_length=len(NAMES))]
+def _bettors(written: Any) -> tuple[str, ...]:
+    if type(written) is int and 1 <= written <= len(NAMES):
+        return NAMES[:written]
+    names = tuple(map(str, written)) if isinstance(written, list) else ()
+    plain = all(re.fullmatch(r"[A-Za-z0-9_-]{1,12}", name) for name in names)
+    if plain and 1 <= len(set(names)) == len(names) <= len(NAMES):
+        return names
+    raise ValueError(f"a number from 1 to {len(NAMES)}, or different names of 12 plain letters")
 
 
 class _Fixtures(_Table):
-    bettors: Annotated[int, Field(ge=1, le=len(NAMES))] | _Names = 12
+    bettors: Annotated[tuple[str, ...], BeforeValidator(_bettors)] = NAMES[:12]
     rounds: Annotated[list[Planned], Field(min_length=1)]
 
 
@@ -227,10 +234,7 @@ def load(folder: Path, seed: int) -> Plan:
 
 
 def _plan(written: _Fixtures, seed: int) -> Plan:
-    count = written.bettors
-    bettors = NAMES[:count] if isinstance(count, int) else tuple(count)
-    if len(set(bettors)) < len(bettors):
-        raise ValueError("bettors: a name appears twice")
+    bettors = written.bettors
     rounds = sorted(written.rounds, key=lambda r: r.draw_time)
     for r, following in pairwise(rounds):
         if r.draw_time == following.draw_time:

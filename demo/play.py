@@ -62,7 +62,7 @@ async def play(plan: Plan, out: Path) -> Facts:
     start = plan.rounds[0].draw_time - _EARLY
     async with stage.chain(out, start, stage.BETTORS + len(plan.bettors)) as (anvil, url):
         try:
-            say("Two markets are deployed, by `ape run deploy`")
+            say("Two markets are compiled and deployed: ape run deploy")
             await stage.deploy(out, url, MIN_BET, MAX_BET)
             async with (
                 connect(url, out / "deployments", start) as chain,

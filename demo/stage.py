@@ -142,7 +142,8 @@ async def deploy(out: Path, url: str, least: int, most: int) -> None:
         if code := await ape.ended(180):
             errors = [line for line in ape.lines() if line.startswith("Error: ")]
             if errors:
-                raise DemoFailed(f"ape run deploy: {errors[-1].removeprefix('Error: ')}")
+                why = errors[-1].removeprefix("Error: ")
+                raise DemoFailed(f"ape run deploy: {why} (all of it: {ape.log})")
             raise ape.failed(f"ended with exit code {code}")
 
 
