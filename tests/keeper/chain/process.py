@@ -18,7 +18,7 @@ from demo.publishers import Publishers
 from keeper.__main__ import main
 from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
 
-PATIENCE = 30.0  # seconds; a wait that takes as long has failed
+PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
 
 
 @dataclass

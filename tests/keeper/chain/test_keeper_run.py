@@ -121,7 +121,7 @@ async def test_a_whole_round(
         await keeper.until(lambda: has_round(market, 2))  # the next draw's
         assert await keeper.terminate() == 0
 
-    seen = await asyncio.wait_for(watching, 10)
+    seen = await asyncio.wait_for(watching, 60)
     assert [told["event"] for told in seen if told["type"] == "event"][-8:] == [
         "RoundLocked",
         "RoundCreated",  # the next draw's

@@ -166,7 +166,8 @@ async def endpoint() -> AsyncIterator[Callable[[Answer], Awaitable[Rpc]]]:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
-        rpc = Rpc(f"http://user:{SECRET}@127.0.0.1:{port}/v2/{SECRET}?k={SECRET}", 1, timeout=0.5)
+        url = f"http://user:{SECRET}@127.0.0.1:{port}/v2/{SECRET}?k={SECRET}"
+        rpc = Rpc(url, 1, timeout=0.5 if answer is slow else 60)
         opened.append(rpc)
         return rpc
 
@@ -190,7 +191,7 @@ def error(message: str) -> Answer:
 
 
 async def slow(_: web.Request) -> web.Response:
-    await asyncio.sleep(1)
+    await asyncio.sleep(1.5)
     return web.Response()
 
 

@@ -18,7 +18,7 @@ from keeper.ports import DryRun, Sent
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, running_chain
 
-PRICING = Pricing(max_fee=500 * GWEI, patience=5, farewell=2)
+PRICING = Pricing(max_fee=500 * GWEI, patience=60, farewell=30)
 NEXT = DRAW + 3 * 86_400
 
 
@@ -165,7 +165,7 @@ async def test_mined_but_refused_tells_why(
 
 
 async def until_pending(chain: Chain, count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while int((await chain.rpc("txpool_status"))["pending"], 16) < count:
             await asyncio.sleep(0.01)
 
@@ -215,7 +215,7 @@ async def test_a_cancelled_send_is_not_awaited_for_ever(
     await until_pending(not_mining, 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 25)
 
 
 async def test_no_key_in_any_words(sender: KeySender, account: LocalAccount) -> None:
