@@ -27,7 +27,7 @@ _HINTS: Mapping[str, str] = {
     "DrawTimeOutOfRange": "choose a draw from {earliest} to {latest}",
     "DrawTimeTaken": "that draw has round {roundId} already",
     "BettingClosed": "betting ended at {lockTime}; `ape run rounds create` opens another round",
-    "WrongStatus": "the round is {status}, which this does not go with",
+    "WrongStatus": "that round {standing}",
     "TooEarly": "possible from {time} on",
     "TooLate": "possible until {time}; a round without a result can be voided by anyone 72 h "
     "after its draw: `ape run rounds void`",
@@ -58,6 +58,13 @@ _HINTS: Mapping[str, str] = {
     "accept it: `ape run roles show`",
 }
 
+_STANDING = {
+    RoundStatus.NONE: "does not exist",
+    RoundStatus.OPEN: "takes bets still and has no result",
+    RoundStatus.LOCKED: "is locked and has no result yet",
+    RoundStatus.FINALIZED: "has its result: `ape run claims claim`",
+    RoundStatus.CANCELLED: "is cancelled: `ape run claims refund`",
+}
 _AMOUNTS = frozenset({"amount", "minBet", "maxBet", "total"})
 _TIMES = frozenset({"time", "lockTime", "drawTime", "earliest", "latest", "schedule"})
 _ROLES = {
@@ -82,6 +89,8 @@ def refusal(error: Reverted, symbol: str = "POL") -> str:
     text = f"the contract refuses: {error.name or 'an error without a known name'}"
     if values:
         text += f" ({values})"
+    if "status" in error.args_:
+        shown["standing"] = _STANDING[RoundStatus(error.args_["status"])]
     hint = _HINTS.get(error.name)
     return f"{text}: {hint.format_map(shown)}" if hint else text
 

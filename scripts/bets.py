@@ -50,19 +50,30 @@ def place(
 
 @command(cli)
 @click.argument("round_id", metavar="ROUND", type=ROUND)
-@click.argument("bettor", type=ADDRESS)
+@click.argument("bettor", type=ADDRESS, required=False)
 @on_market
-def show(market: Market, round_id: int, bettor: str) -> None:
-    """Shows the bets of BETTOR in ROUND, and what can be claimed now. Sends nothing.
+def show(market: Market, round_id: int, bettor: str | None) -> None:
+    """Shows the bets of BETTOR in ROUND, or everybody's, and what can be claimed now.
 
-    BETTOR is an address or the alias of an Ape account.
+    BETTOR is an address or the alias of an Ape account. Sends nothing.
 
     \b
     Example:
       ape run bets show 3 ALIAS --game powerball --network polygon:amoy
     """
-    info = market.round(round_id)
-    click.echo(f"{market.game.name} round {info.title}\n{bettor}")
+    click.echo(f"{market.game.name} round {market.round(round_id).title}")
+    bettors = [bettor] if bettor else market.bettors(round_id)
+    for one in bettors:
+        _show(market, round_id, one)
+    if not bettors:
+        click.echo("no bets yet")
+
+
+def _show(market: Market, round_id: int, bettor: str) -> None:
+    bets = market.view("getUserBets", round_id, bettor)
+    if not bets:
+        click.echo(f"{bettor} has no bets")
+        return
     rows: list[tuple[object, ...]] = [
         ("bet", "prediction", "stake", "matched", "placed", "unmatched paid", "done")
     ]
@@ -76,14 +87,9 @@ def show(market: Market, round_id: int, bettor: str) -> None:
             "yes" if bet.refunded else "no",
             "yes" if bet.settled else "no",
         )
-        for i, bet in enumerate(market.view("getUserBets", round_id, bettor), 1)
+        for i, bet in enumerate(bets, 1)
     ]
-    if len(rows) == 1:
-        click.echo("  no bets")
-        return
     winnings, refund = market.view("claimable", round_id, bettor)
+    due = f"{coins(winnings, market.symbol)} winnings, {coins(refund, market.symbol)} refund"
+    click.echo(f"{bettor} can claim now: {due}")
     click.echo(table(rows))
-    click.echo(
-        f"can be claimed now: {coins(winnings, market.symbol)} winnings, "
-        f"{coins(refund, market.symbol)} refund"
-    )

@@ -94,16 +94,17 @@ def test_a_bet_is_placed_and_shown(worlds: Worlds) -> None:
     ann = one.address("ann")
     before = one.balance(ann)
     placed = one.ape("bets", "place", "1", "odd-low", "0.5 POL", *PB, by="ann")
-    shown = other.ape("bets", "show", "1", "TEST::5", *PB)
+    shown = other.ape("bets", "show", "1", *PB)
     assert "ODD_LOW (7)" in placed.ok()
     amount, matched, count, _ = one.market().functions.getUserBet(1, ann).call()
     assert (amount, matched, count) == (55 * POL // 10, 4 * POL, 2)
     assert 0 < before - one.balance(ann) - POL // 2 < POL // 100
 
-    even, odd_low, claimable = shown.ok().splitlines()[-3:]
+    claimable, _, even, odd_low, bob, *_ = shown.ok().splitlines()[1:]
     assert even.split()[1:6] == ["EVEN", "5", "POL", "4", "POL"]
     assert odd_low.split()[1:6] == ["ODD_LOW", "0.5", "POL", "0.25", "POL"]
-    assert claimable == "can be claimed now: 0 POL winnings, 0 POL refund"
+    assert claimable == f"{ann} can claim now: 0 POL winnings, 0 POL refund"
+    assert bob.startswith(other.address("bob"))
 
 
 def test_money_comes_back_and_the_books_close(worlds: Worlds, home: Home) -> None:
@@ -125,6 +126,8 @@ def test_money_comes_back_and_the_books_close(worlds: Worlds, home: Home) -> Non
     assert "refund    1 POL" in refunded.ok()
     assert 99 * POL // 100 < early.balance(early.address("ann")) - ann <= POL
 
+    shown = world.ape("bets", "show", "1", "TEST::6", *PB)
+    assert "can claim now: 5.94 POL winnings, 0 POL refund" in shown.ok()
     claimed = world.ape("claims", "claim", "1", *PB, by="bob")
     meanwhile = world.ape("status", *PB)
     assert "winnings  5.94 POL" in claimed.ok()

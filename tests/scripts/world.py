@@ -93,10 +93,10 @@ class Run:
         self._outcome()
 
     def ok(self) -> str:
-        """What it printed, after it succeeded."""
+        """What it printed, after it succeeded; without what Ape says of its connection."""
         code, out, err = self._outcome()
         assert code == 0, f"{self.args} exited with {code}\n{out}\n{err}"
-        return out
+        return "".join(line for line in out.splitlines(True) if not line.startswith("INFO"))
 
     def refused(self) -> str:
         """The one line that says why it failed."""
