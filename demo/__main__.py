@@ -15,12 +15,15 @@ from pathlib import Path
 
 import click
 
-from demo import ledger
-from demo.plan import BadFixtures, Plan, load
-from demo.play import play
+from demo import ledger, stage
+from demo.chain import connect
+from demo.ledger import Facts
+from demo.plan import MAX_BET, MIN_BET, BadFixtures, Plan, load
+from demo.play import EARLY, Run
+from demo.publishers import Publishers
 from demo.stage import ROOT, DemoFailed
 from demo.watch import say
-from keeper.errors import KeeperError
+from keeper.errors import ChainError, KeeperError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -68,7 +71,7 @@ async def _run(plan: Plan, out: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, lambda: task and task.cancel())
     began = time.monotonic()
-    facts = await play(plan, out / "demo")
+    facts = await _play(plan, out / "demo")
     (out / "demo.json").write_text(json.dumps(ledger.as_json(facts), indent=2) + "\n")
     counts = ", ".join(f"{count} {word}" for word, count in ledger.outcomes(plan).most_common())
     say(f"What became of the bets: {counts}\n\nThe ledger, in coins\n")
@@ -77,6 +80,49 @@ async def _run(plan: Plan, out: Path) -> None:
     say(f"\nAfter {time.monotonic() - began:.0f} s; the same facts are in {out / 'demo.json'}")
     if wrong := ledger.differences(facts):
         raise DemoFailed("\n  ".join(["this is not as it must be:", *wrong]))
+
+
+async def _play(plan: Plan, out: Path) -> Facts:
+    """Builds everything, plays the plan, ends everything. Raises DemoFailed."""
+    start = plan.rounds[0].draw_time - EARLY
+    async with stage.chain(out, start, stage.BETTORS + len(plan.bettors)) as (anvil, url):
+        try:
+            say("Two markets are compiled and deployed: ape run deploy")
+            await stage.deploy(out, url, MIN_BET, MAX_BET)
+            async with (
+                connect(url, out / "deployments", start) as chain,
+                Publishers([r.published for r in plan.rounds], lambda: chain.now) as publishers,
+                stage.keeper(out, url, publishers.urls) as keeper,
+            ):
+                served = (await keeper.until(lambda: keeper.logged("serving"), "serving"))["url"]
+                await keeper.until(lambda: keeper.logged("the chain is read"), "the chain read")
+                say(f"The keeper serves {served}/ws, its log is {keeper.log}")
+                facts = await _watched(Run(plan, out, chain, publishers, keeper), served)
+                keeper.process.terminate()
+                if code := await keeper.ended(10):
+                    raise keeper.failed(f"ended with exit code {code} when told to stop")
+                return facts
+        except ChainError as exc:
+            if anvil.process.returncode is not None:
+                raise anvil.failed(f"ended with exit code {anvil.process.returncode}") from exc
+            raise DemoFailed(f"the chain: {exc}") from exc
+
+
+async def _watched(run: Run, served: str) -> Facts:
+    """Plays while the websocket is followed; neither goes on without the other."""
+    markets = [market.address for market in run.chain.markets.values()]
+    watching = asyncio.create_task(run.watcher.follow(served, markets))
+    playing = asyncio.create_task(run.play())
+    try:
+        await asyncio.wait((watching, playing), return_when=asyncio.FIRST_COMPLETED)
+        if watching.done():
+            watching.result()
+        return await playing
+    finally:
+        for task in (playing, watching):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, DemoFailed):
+                await task
 
 
 @contextlib.contextmanager

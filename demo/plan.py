@@ -65,17 +65,10 @@ class _Table(BaseModel):
 _Whites = Annotated[tuple[int, ...], Field(min_length=5, max_length=5, strict=False)]
 
 
-class _Misprint(_Table):
+class _Fault(_Table):
     special: int | None = None
     whites: _Whites | None = None
-
-
-class _Delay(_Table):
-    delay: Annotated[float, Field(gt=0, le=3)]
-
-
-def _game(name: Any) -> Game:
-    return game_named(str(name))
+    delay: Annotated[float, Field(ge=0, le=3)] = 0
 
 
 def _prediction(name: Any) -> Prediction:
@@ -95,12 +88,13 @@ def _wei(coins: Any) -> int:
 def _fault(written: Any) -> Fault:
     if written in _PLAIN_FAULTS:
         return Fault(FaultKind(written))
-    if isinstance(written, dict) and "delay" in written:
-        return Fault(FaultKind.SLOW, seconds=_Delay.model_validate(written).delay)
-    if isinstance(written, dict) and written:
-        lie = _Misprint.model_validate(written)
-        return Fault(FaultKind.LIE, special=lie.special, whites=lie.whites)
-    raise ValueError(f"{written!r:.40} is not delay, special, whites, {', '.join(_PLAIN_FAULTS)}")
+    fault = _Fault.model_validate(written if isinstance(written, dict) else {})
+    lies = fault.special is not None or fault.whites is not None
+    if lies == bool(fault.delay):
+        known = ", ".join(_PLAIN_FAULTS)
+        raise ValueError(f"{written!r:.40} is neither a delay, nor special and whites, nor {known}")
+    kind = FaultKind.LIE if lies else FaultKind.SLOW
+    return Fault(kind, special=fault.special, whites=fault.whites, seconds=fault.delay)
 
 
 class Wager(_Table):
@@ -114,7 +108,7 @@ class Wager(_Table):
 class Planned(_Table):
     """A round: a draw, how its publishers misbehave, and the bets in their order, if given."""
 
-    game: Annotated[Game, BeforeValidator(_game)]
+    game: Annotated[Game, BeforeValidator(lambda name: game_named(str(name)))]
     date: dt.date
     whites: _Whites
     special: int
@@ -125,8 +119,9 @@ class Planned(_Table):
     def _possible(self) -> Self:
         draw_time(self.game, self.date)
         make_draw(self.game, self.date, self.whites, self.special)
-        if strangers := self.faults.keys() - set(self.publishers):
-            raise ValueError(f"{min(strangers)} is none of {', '.join(self.publishers)}")
+        if strangers := self.faults.keys() - set(VOTERS[self.game.name]):
+            known = ", ".join(VOTERS[self.game.name])
+            raise ValueError(f"{min(strangers)} is none of {known}")
         for bettor, bets in Counter(bet.bettor for bet in self.wagers).items():
             if bets > MAX_BETS:
                 raise ValueError(f"{bettor} has {bets} bets, {MAX_BETS} are allowed")
@@ -136,11 +131,6 @@ class Planned(_Table):
     def wagers(self) -> Sequence[Wager]:
         """The bets in the order in which they are placed."""
         return self.bets or ()
-
-    @property
-    def publishers(self) -> tuple[str, ...]:
-        """Those that the keeper asks."""
-        return VOTERS[self.game.name]
 
     @property
     def draw(self) -> Draw:
@@ -164,7 +154,7 @@ class Planned(_Table):
 
     def verdict(self) -> Verdict:
         """What follows from what the publishers are made to print."""
-        return decide([self._answer(source) for source in self.publishers])
+        return decide([self._answer(source) for source in VOTERS[self.game.name]])
 
     def misbehaviour(self) -> Iterator[str]:
         """What the publishers are made to do, a line each."""
@@ -174,8 +164,6 @@ class Planned(_Table):
                     yield f"{source} takes {fault.seconds:g} s to answer"
                 case FaultKind.LIE, Drawn(_, lie):
                     yield f"{source} prints {balls(lie)}, n = {lie.winning_number}"
-                case FaultKind.LIE, _:
-                    yield f"{source} prints what cannot be drawn"
                 case kind, _:
                     yield f"{source} misbehaves: {kind}"
 

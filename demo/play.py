@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from demo import stage
-from demo.chain import Chain, connect
+from demo.chain import Chain
 from demo.ledger import Account, Facts, Played
-from demo.plan import MAX_BET, MIN_BET, Plan, Planned
+from demo.plan import Plan, Planned
 from demo.publishers import Publishers
 from demo.stage import DemoFailed
 from demo.watch import Watcher, say
@@ -21,14 +19,13 @@ from keeper.chain.market import ContractMarket
 from keeper.domain.consensus import Agreed, Answer, decide
 from keeper.domain.lines import RoundStatus
 from keeper.duties import LOCK_LEAD, RESULT_WINDOW, Terms
-from keeper.errors import ChainError
 from keeper.ports import ChainEvent
 from keeper.show import answer_row, balls
 from keeper.sources import ask_all, open_client, read
 from keeper.sources import build as build_sources
 from keeper.store import evidence
 
-_EARLY = 12 * 3600  # seconds before the draw at which people bet
+EARLY = 12 * 3600  # seconds before the draw at which people bet
 
 
 @dataclass
@@ -55,49 +52,6 @@ class Round:
         """The round's own events."""
         mine = (self.market.address, self.id)
         return [e for e in events if (e.market, e.args.get("roundId")) == mine]
-
-
-async def play(plan: Plan, out: Path) -> Facts:
-    """Builds everything, plays the plan, ends everything. Raises DemoFailed."""
-    start = plan.rounds[0].draw_time - _EARLY
-    async with stage.chain(out, start, stage.BETTORS + len(plan.bettors)) as (anvil, url):
-        try:
-            say("Two markets are compiled and deployed: ape run deploy")
-            await stage.deploy(out, url, MIN_BET, MAX_BET)
-            async with (
-                connect(url, out / "deployments", start) as chain,
-                Publishers([r.published for r in plan.rounds], lambda: chain.now) as publishers,
-                stage.keeper(out, url, publishers.urls) as keeper,
-            ):
-                served = (await keeper.until(lambda: keeper.logged("serving"), "serving"))["url"]
-                await keeper.until(lambda: keeper.logged("the chain is read"), "the chain read")
-                say(f"The keeper serves {served}/ws, its log is {keeper.log}")
-                facts = await _watched(Run(plan, out, chain, publishers, keeper), served)
-                keeper.process.terminate()
-                if code := await keeper.ended(10):
-                    raise keeper.failed(f"ended with exit code {code} when told to stop")
-                return facts
-        except ChainError as exc:
-            if anvil.process.returncode is not None:
-                raise anvil.failed(f"ended with exit code {anvil.process.returncode}") from exc
-            raise DemoFailed(f"the chain: {exc}") from exc
-
-
-async def _watched(run: Run, served: str) -> Facts:
-    """Plays while the websocket is followed; neither goes on without the other."""
-    markets = [market.address for market in run.chain.markets.values()]
-    watching = asyncio.create_task(run.watcher.follow(served, markets))
-    playing = asyncio.create_task(run.play())
-    try:
-        await asyncio.wait((watching, playing), return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():
-            watching.result()
-        return await playing
-    finally:
-        for task in (playing, watching):
-            task.cancel()
-            with suppress(asyncio.CancelledError, DemoFailed):
-                await task
 
 
 @dataclass
@@ -156,7 +110,7 @@ class Run:
         for told in planned.misbehaviour():
             say(f"- but {told}")
         say("- 12 hours before the draw people bet")
-        await self.chain.move_to(planned.draw_time - _EARLY)
+        await self.chain.move_to(planned.draw_time - EARLY)
         r.id = await self._until(r, "opened", lambda: r.market.round_of(planned.draw_time))
         for bet in planned.wagers:
             self.gas[bet.bettor] += await self.chain.send(
@@ -166,7 +120,8 @@ class Run:
                 *(r.id, int(bet.prediction)),
                 value=bet.amount,
             )
-        await self._shown()
+        if planned.wagers:
+            await self._shown()
 
     async def _lock(self, r: Round) -> None:
         say("- 15 minutes before the draw the betting ends; what found no opponent goes back")
@@ -282,7 +237,7 @@ class Run:
         events = await self.chain.events()
         last = max((e.block_number, e.log_index) for e in events)
         told = self.watcher.told
-        await self.keeper.until(lambda: last <= max(told, default=last), "all events told")
+        await self.keeper.until(lambda: last <= max(told, default=(0, 0)), "all events told")
         self.watcher.flush()
 
     async def _until(self, r: Round, what: str, done: Callable[[], object]) -> Any:

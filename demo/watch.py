@@ -45,13 +45,17 @@ class Watcher:
     async def follow(self, url: str, markets: Sequence[str]) -> None:
         """Shows what happens until it is cancelled. Raises DemoFailed when it is sent away."""
         channels = [f"market:{market}" for market in markets]
-        async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/ws") as ws:
-            await ws.send_json({"op": "subscribe", "id": 1, "channels": channels})
-            async for said in ws:
-                if said.type is aiohttp.WSMsgType.TEXT:
-                    await self._take(said.json())
-        await asyncio.sleep(1)  # if it died, that is told better by who waits for it
-        raise DemoFailed(f"the keeper ended the websocket with code {ws.close_code}")
+        try:
+            async with aiohttp.ClientSession() as http, http.ws_connect(f"{url}/ws") as ws:
+                await ws.send_json({"op": "subscribe", "id": 1, "channels": channels})
+                async for said in ws:
+                    if said.type is aiohttp.WSMsgType.TEXT:
+                        await self._take(said.json())
+            why = f"was ended with code {ws.close_code}"
+        except aiohttp.ClientError as exc:
+            why = f"broke: {exc}"
+        await asyncio.sleep(1)  # if the keeper died, that is told better by who waits for it
+        raise DemoFailed(f"the websocket {why}")
 
     def flush(self) -> None:
         """Shows what was held back to see what follows."""

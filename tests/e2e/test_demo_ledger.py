@@ -51,7 +51,7 @@ def facts(tmp_path: Path) -> Facts:
     info = RoundInfo(
         planned.draw_time, 0, RoundStatus.FINALIZED, 64, 200, 1, book.staked, book.total_matched, ""
     )
-    answers = [Drawn(source, planned.draw) for source in planned.publishers]
+    answers = [Drawn(source, planned.draw) for source in ("ny", "texas", "california")]
     matched = {name: sum(map(book.matched_of, bets[name])) for name in bets}
     accounts = [
         Account(

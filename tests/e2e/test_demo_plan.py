@@ -48,10 +48,14 @@ def loaded(folder: Path, text: str, seed: int = 1) -> object:
         (ROUND.replace(", 64]", "]"), "rounds.0.whites: Tuple should have at least 5 items"),
         (ROUND + ROUND, "powerball of 2026-08-19 appears twice"),
         (ROUND + 'faults.megamillions = "down"', "megamillions is none of ny, texas, california"),
-        (ROUND + 'faults.ny = "tired"', "'tired' is not delay, special, whites, down, status"),
-        (ROUND + "faults.ny = {}", "{} is not delay"),
+        (
+            ROUND + 'faults.ny = "tired"',
+            "'tired' is neither a delay, nor special and whites, nor",
+        ),
+        (ROUND + "faults.ny = {}", "{} is neither a delay"),
+        (ROUND + "faults.ny = {sepcial = 4}", "rounds.0.faults.ny.sepcial: Extra inputs"),
         (ROUND + "faults.ny = {delay = 4}", "delay: Input should be less than or equal to 3"),
-        (ROUND + "faults.ny = {delay = 1, special = 2}", "special: Extra inputs"),
+        (ROUND + "faults.ny = {delay = 1, special = 2}", "is neither a delay"),
         (
             ROUND + f"bets = [{{{BET.replace('EVEN', 'SEVEN')}, amount = 1}}]",
             "'SEVEN' is none of EVEN",
