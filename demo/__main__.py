@@ -74,7 +74,7 @@ async def _run(plan: Plan, out: Path) -> None:
     facts = await _play(plan, out / "demo")
     (out / "demo.json").write_text(json.dumps(ledger.as_json(facts), indent=2) + "\n")
     counts = ", ".join(f"{count} {word}" for word, count in ledger.outcomes(plan).most_common())
-    say(f"What became of the bets: {counts}\n\nThe ledger, in coins\n")
+    say(f"Of the bets: {counts}\n\nThe ledger, in coins\n")
     for line in ledger.table(facts):
         say(line)
     say(f"\nAfter {time.monotonic() - began:.0f} s; the same facts are in {out / 'demo.json'}")
@@ -87,6 +87,8 @@ async def _play(plan: Plan, out: Path) -> Facts:
     start = plan.rounds[0].draw_time - EARLY
     async with stage.chain(out, start, stage.BETTORS + len(plan.bettors)) as (anvil, url):
         try:
+            who = f"{len(plan.bettors)} bettors, {len(plan.rounds)} rounds, seed {plan.seed}"
+            say(f"A chain of its own, {who}; times are New York's")
             say("Two markets are compiled and deployed: ape run deploy")
             await stage.deploy(out, url, MIN_BET, MAX_BET)
             async with (

@@ -153,9 +153,9 @@ def table(facts: Facts) -> Iterator[str]:
     """The ledger as lines: coins rounded to a millionth, the sums to the wei."""
     rows = {a.name: facts.row(a) for a in facts.accounts}
     rows["all"] = {name: sum(row[name] for row in rows.values()) for name in COLUMNS}
-    yield f"  {'':<12}" + "".join(f"{name:>15}" for name in COLUMNS)
+    yield f"  {'':<12}" + "".join(f"{name:>13}" for name in COLUMNS)
     for who, row in rows.items():
-        yield f"  {who:<12}" + "".join(f"{row[name] / COIN:>15.6f}" for name in COLUMNS)
+        yield f"  {who:<12}" + "".join(f"{row[name] / COIN:>13.6f}" for name in COLUMNS)
     yield ""
     for name, wei in (
         ("staked", rows["all"]["stake"]),

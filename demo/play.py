@@ -145,7 +145,7 @@ class Run:
         against = verdict.dissenting if isinstance(verdict, Agreed) else ()
         for answer in r.answers:
             name, said, number = answer_row(answer)
-            told = f"{said}, n = {number}" if number else said
+            told = f"{said}, n = {number}" if number else f"{said:.60}"
             say(f"    {name:<13} {told}" + (" (out-voted)" if name in against else ""))
         self.watcher.gate.set()
         if against:

@@ -81,13 +81,13 @@ class Watcher:
     def _show(self, told: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         event = told["event"]
         if event == "BetMatched":
-            self._held += f", {_coins(data['matchedAmount'])} matched at once"
+            self._held += f", {_coins(data['matchedAmount'])} matched"
             return
         self.flush()
         at = dt.datetime.fromtimestamp(told["blockTime"], NEW_YORK)
         game = self._games[told["channel"].removeprefix("market:")]
         where = f"{game} {data.get('roundId', '')}"
-        self._held = f"  {at:%a %H:%M:%S}  {where:<16} {self._sentence(event, data)}"
+        self._held = f"  {at:%a %H:%M}  {where:<16} {self._sentence(event, data)}"
         if event != "BetPlaced":
             self.flush()
 
