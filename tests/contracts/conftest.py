@@ -12,7 +12,7 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from tests.contracts.support.codec import Abi, checksummed
 from tests.contracts.support.desk import EVEN, ODD, POL, Desk, People, Puppet, Round
 from tests.contracts.support.node import Node, Reverted
-from tests.contracts.support.solidity import compile_solidity
+from tests.contracts.support.solidity import deployment
 
 # A chain's time only goes forward, so that the tests' calendar begins here whenever they run.
 START = 1_893_456_000  # 2030-01-01 00:00 UTC, a Tuesday
@@ -90,9 +90,7 @@ def helpers(node, people):
     """Deploys a contract of tests/contracts/solidity by name: (its ABI, its address)."""
 
     def helper(name: str, *args: Any, value: int = 0) -> tuple[Abi, str]:
-        contract = compile_solidity("tests/contracts/solidity", "abi", "evm.bytecode.object")[name]
-        abi = Abi(contract["abi"])
-        data = abi.deployment("0x" + contract["evm"]["bytecode"]["object"], *args)
+        abi, data = deployment(name, *args)
         receipt = node.send(people.stranger, None, data, value)
         return abi, checksummed(receipt.contract)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from typing import Any
-
-import requests
+from urllib.parse import urlsplit
 
 GAS = 10_000_000
 
@@ -43,17 +44,21 @@ class Node:
     """
 
     def __init__(self, uri: str) -> None:
-        self._uri = uri
-        self._session = requests.Session()
+        address = urlsplit(uri)
+        self._connection = HTTPConnection(address.hostname, address.port, timeout=60)
         self.request("anvil_setBlockTimestampInterval", 1)
 
     def batch(self, calls: list[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
         """Several requests in one; those that change something must not go together."""
+        if not calls:
+            return []
         body = [
             {"jsonrpc": "2.0", "id": index, "method": method, "params": params}
             for index, (method, params) in enumerate(calls)
         ]
-        answers = self._session.post(self._uri, json=body, timeout=60).json()
+        headers = {"Content-Type": "application/json"}
+        self._connection.request("POST", "/", json.dumps(body), headers)
+        answers = json.loads(self._connection.getresponse().read())
         return sorted(answers, key=lambda answer: answer["id"])
 
     def request(self, method: str, *params: Any) -> Any:
@@ -126,7 +131,11 @@ class Node:
     # ---- accounts
 
     def balance(self, account: str) -> int:
-        return int(self.request("eth_getBalance", account, "latest"), 16)
+        return self.balances([account])[0]
+
+    def balances(self, accounts: list[str]) -> list[int]:
+        answers = self.batch([("eth_getBalance", [account, "latest"]) for account in accounts])
+        return [int(answer["result"], 16) for answer in answers]
 
     def set_balance(self, account: str, wei: int) -> None:
         self.request("anvil_setBalance", account, hex(wei))

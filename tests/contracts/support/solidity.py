@@ -8,6 +8,8 @@ from typing import Any
 
 import solcx
 
+from tests.contracts.support.codec import Abi
+
 ROOT = Path(__file__).parents[3]
 VERSION = "0.8.30"
 
@@ -37,3 +39,10 @@ def compile_solidity(folder: str, *outputs: str) -> dict[str, Any]:
         for contracts in output["contracts"].values()
         for name, contract in contracts.items()
     }
+
+
+def deployment(name: str, *args: Any) -> tuple[Abi, str]:
+    """A contract of tests/contracts/solidity: its ABI, and what a transaction deploys it with."""
+    contract = compile_solidity("tests/contracts/solidity", "abi", "evm.bytecode.object")[name]
+    abi = Abi(contract["abi"])
+    return abi, abi.deployment("0x" + contract["evm"]["bytecode"]["object"], *args)
