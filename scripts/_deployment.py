@@ -17,9 +17,8 @@ from eth_utils.crypto import keccak
 from ethpm_types.contract_type import ContractType
 from web3 import Web3
 
-from keeper.chain import records
-from keeper.chain.records import Compiler, Deployment
 from keeper.domain.draw import Game
+from scripts import _records
 from scripts._errors import UserError
 from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
 
@@ -114,8 +113,8 @@ def deploy_market(
     params: MarketParams,
     prepared: Prepared | None = None,
     on_sent: Callable[[str], None] = lambda _: None,
-) -> Deployment:
-    """Deploys a market of `game` on the connected chain; what to record of it.
+) -> dict[str, Any]:
+    """Deploys a market of `game` on the connected chain; its entry in the deployment record.
 
     `prepared` is what `prepare_deployment` made of the same values; `on_sent` is told the
     transaction's hash before it is mined. Raises UserError, and web3's ContractLogicError when
@@ -128,33 +127,33 @@ def deploy_market(
     if address is None:
         raise UserError(f"{transaction} was mined, but created no contract")
     contract: ContractType = project.get_contract(CONTRACT).contract_type
-    return Deployment(
-        game=game,
-        contract=CONTRACT,
-        address=address,
-        block_number=receipt["blockNumber"],
-        transaction=transaction,
-        deployer=Web3.to_checksum_address(account.address),
-        arguments=arguments(game, params),
-        compiler=_compiler(project),
-        abi_hash="0x" + keccak(text=abi_text(contract)).hex(),
-    )
+    return {
+        "contract": CONTRACT,
+        "address": address,
+        "blockNumber": receipt["blockNumber"],
+        "transaction": transaction,
+        "deployer": Web3.to_checksum_address(account.address),
+        "arguments": arguments(game, params),
+        "compiler": _compiler(project),
+        "abiHash": "0x" + keccak(text=abi_text(contract)).hex(),
+    }
 
 
-def record(provider: ProviderAPI, deployment: Deployment) -> Path:
-    """Writes a deployment into its chain's record; the file. Raises RecordError."""
-    return records.save(web3_of(provider).eth.chain_id, deployment, records_folder())
+def record(provider: ProviderAPI, entry: dict[str, Any]) -> Path:
+    """Writes a market's entry into its chain's record; the file. Raises RecordError."""
+    return _records.save(web3_of(provider).eth.chain_id, entry, records_folder())
 
 
-def _compiler(project: ProjectManager) -> Compiler:
+def _compiler(project: ProjectManager) -> dict[str, Any]:
+    """What the contract was compiled with: enough to compile the same bytes again."""
     for compiler in project.manifest.compilers or []:
         if CONTRACT in (compiler.contractTypes or []):
             settings = compiler.settings or {}
-            return Compiler(
-                name="solc",
-                version=compiler.version,
-                evm_version=settings["evmVersion"],
-                optimizer_runs=settings["optimizer"]["runs"],
-                via_ir=bool(settings.get("viaIR")),
-            )
+            return {
+                "name": "solc",
+                "version": compiler.version,
+                "evmVersion": settings["evmVersion"],
+                "optimizerRuns": settings["optimizer"]["runs"],
+                "viaIR": bool(settings.get("viaIR")),
+            }
     raise UserError(f"Ape does not say what {CONTRACT} was compiled with: try `ape compile -f`")

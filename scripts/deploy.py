@@ -10,6 +10,7 @@ import click
 
 from keeper.chain import records
 from keeper.domain.draw import GAMES, Game
+from scripts import _records
 from scripts._cli import ADDRESS, AMOUNT, DURATION, FEE, Command, F, Sender, say_sent, sends
 from scripts._deployment import (
     MarketParams,
@@ -79,7 +80,7 @@ def cli(sender: Sender, game: str, again: bool, **options: Any) -> None:
         click.echo(f"The {old.game.name} market at {old.address} stays, with {coins(kept, symbol)}")
 
     params = _params(sender, web3.eth.chain_id, options)
-    records.check_writable(web3.eth.chain_id, records_folder())
+    _records.check_writable(web3.eth.chain_id, records_folder())
     prepared = [
         prepare_deployment(ape.project, sender.account, one, params, sender.cap) for one in games
     ]
@@ -98,7 +99,7 @@ def cli(sender: Sender, game: str, again: bool, **options: Any) -> None:
     )
     for one, ready in zip(games, prepared, strict=True):
         done = deploy_market(ape.project, sender.account, one, params, ready, say_sent)
-        click.echo(f"{one.name} deployed at {done.address} in block {done.block_number}")
+        click.echo(f"{one.name} deployed at {done['address']} in block {done['blockNumber']}")
         click.echo(f"recorded in {record(provider, done)}")
 
 
