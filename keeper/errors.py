@@ -36,13 +36,12 @@ class SourceError(KeeperError):
 
     Attributes:
         kind: what is wrong with it.
-        source: which publisher.
         why: the detail, without the source's name.
     """
 
-    def __init__(self, kind: Failure, source: str, why: str) -> None:
-        super().__init__(f"{source}: {kind}: {why}")
-        self.kind, self.source, self.why = kind, source, why
+    def __init__(self, kind: Failure, why: str) -> None:
+        super().__init__(f"{kind}: {why}")
+        self.kind, self.why = kind, why
 
 
 class EvidenceError(KeeperError):

@@ -6,30 +6,23 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import httpx
 
 from keeper.domain.consensus import Answer
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from keeper.ports import Fetched, Source
-from keeper.sources.base import DEADLINE, Publisher
+from keeper.sources import california, megamillions, ny, texas
+from keeper.sources.base import DEADLINE, Publisher, WebSource
 from keeper.sources.base import open_client as open_client
-from keeper.sources.california import California
-from keeper.sources.megamillions import MegaMillions
-from keeper.sources.ny import NewYork
-from keeper.sources.texas import Texas
 
-_PUBLISHERS: Mapping[str, type[Publisher]] = MappingProxyType(
-    {publisher.name: publisher for publisher in (NewYork, Texas, California, MegaMillions)}
-)
-HOMES: Mapping[str, str] = MappingProxyType({n: p.home for n, p in _PUBLISHERS.items()})
-VOTERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        POWERBALL.name: ("ny", "texas", "california"),
-        MEGA_MILLIONS.name: ("megamillions", "texas", "california"),
-    }
-)
+_ADAPTERS = (ny, texas, california, megamillions)
+_PUBLISHERS: Mapping[str, Publisher] = {m.PUBLISHER.name: m.PUBLISHER for m in _ADAPTERS}
+HOMES: Mapping[str, str] = {name: publisher.home for name, publisher in _PUBLISHERS.items()}
+VOTERS: Mapping[str, tuple[str, ...]] = {
+    POWERBALL.name: ("ny", "texas", "california"),
+    MEGA_MILLIONS.name: ("megamillions", "texas", "california"),
+}
 
 
 def build(
@@ -42,12 +35,11 @@ def build(
 
     Raises ValueError when it names a source that does not exist.
     """
-    if unknown := base_urls.keys() - HOMES.keys():
-        raise ValueError(
-            f"no such source: {', '.join(sorted(unknown))}; there are {', '.join(HOMES)}"
-        )
+    if unknown := ", ".join(sorted(base_urls.keys() - HOMES.keys())):
+        raise ValueError(f"no such source: {unknown}; there are {', '.join(HOMES)}")
+    urls = {**HOMES, **base_urls}
     return {
-        name: publisher(client, base_urls.get(name), deadline, clock)
+        name: WebSource(publisher, client, urls[name].rstrip("/"), deadline, clock)
         for name, publisher in _PUBLISHERS.items()
     }
 

@@ -1,77 +1,58 @@
-"""California Lottery: past draws in pages, newest first, dated by midnight Pacific in UTC."""
+"""California Lottery: past draws in pages, newest first, dated by midnight Pacific in UTC.
+
+`GET /api/DrawGameApi/DrawGamePastDrawResults/<id>/<page>/<size>`; `null` past the end.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Any
 
-from keeper.domain.consensus import Answer, Failure, Pending
-from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, WHITES, Draw, Game
-from keeper.sources.base import Exchange, Publisher
+from keeper.domain.consensus import Failure, Pending
+from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
+from keeper.errors import SourceError
+from keeper.sources.base import Balls, Dated, Exchange, Publisher, day, document, item, text_of
 
 PAGE_SIZE = 20
 MAX_PAGES = 30  # near four years of Powerball
 _IDS = {POWERBALL.name: 12, MEGA_MILLIONS.name: 15}
 
 
-class California(Publisher):
-    """`GET /api/DrawGameApi/DrawGamePastDrawResults/<id>/<page>/<size>`; `null` past the end."""
+async def _ask(x: Exchange, game: Game, date: dt.date) -> Pending | None:
+    """Turns pages until the date is found or passed; the last page holds the answer."""
+    past = f"/api/DrawGameApi/DrawGamePastDrawResults/{_IDS[game.name]}"
+    for page in range(1, MAX_PAGES + 1):
+        await x.send("GET", f"{past}/{page}/{PAGE_SIZE}")
+        days = [day for day, _ in _entries(game, text_of(x.body))]
+        if not days or min(days) <= date:
+            return None
+    why = f"{date} is not among the last {MAX_PAGES * PAGE_SIZE} draws"
+    return Pending(PUBLISHER.name, why)
 
-    name = "california"
-    home = "https://www.calottery.com"
 
-    async def ask(self, game: Game, date: dt.date, x: Exchange) -> Answer:
-        """Turns pages until the date is found or passed; the last page holds the answer."""
-        past = f"/api/DrawGameApi/DrawGamePastDrawResults/{_IDS[game.name]}"
-        for page in range(1, MAX_PAGES + 1):
-            answer = await self.get(f"{past}/{page}/{PAGE_SIZE}", game, date, x)
-            if not isinstance(answer, Pending):
-                return answer
-            dates = [self._date(entry) for entry in self._page(game, bytes(x.body))]
-            if not dates or min(dates) < date:
-                return answer
-        return Pending(self.name, f"{date} is not among the last {MAX_PAGES * PAGE_SIZE} draws")
+def _entries(game: Game, text: str) -> list[Dated]:
+    page = document(text)
+    if page is None:
+        return []
+    if item(page, "DrawGameId", int) != _IDS[game.name]:
+        raise SourceError(Failure.SHAPE, f"of another game: {page['DrawGameId']!r:.40}")
+    entries = item(page, "PreviousDraws", list)
+    if page.get("MostRecentDraw") is not None:  # printed beside them
+        entries.append(page["MostRecentDraw"])
+    # Midnight Pacific written in UTC is hours later on the same date.
+    return [(day(item(entry, "DrawDate", str)), entry) for entry in entries]
 
-    @classmethod
-    def parse(cls, game: Game, date: dt.date, body: bytes) -> Draw | None:
-        entries = cls._page(game, body, recent=True)
-        dated = [(cls._date(entry), entry) for entry in entries]
-        return cls.only(
-            cls._result(game, date, entry["WinningNumbers"])
-            for day, entry in dated
-            if day == date and entry.get("WinningNumbers")
-        )
 
-    @classmethod
-    def _page(cls, game: Game, body: bytes, recent: bool = False) -> list[Any]:
-        """The page's draws, and the most recent one that is printed beside them when asked."""
-        page = cls.json(cls.text(body))
-        if page is None:
-            return []
-        if cls.item(page, "DrawGameId", int) != _IDS[game.name]:
-            raise cls.fail(Failure.SHAPE, f"of another game: {page['DrawGameId']!r:.40}")
-        beside = page.get("MostRecentDraw") if recent else None
-        previous: list[Any] = cls.item(page, "PreviousDraws", list)
-        return previous if beside is None else [*previous, beside]
+def _balls(entry: Any) -> Balls | None:
+    if not entry.get("WinningNumbers"):
+        return None
+    numbers = item(entry, "WinningNumbers", dict)
+    if sorted(numbers) not in (list("012345"), list("123456")):
+        raise SourceError(Failure.NUMBER, f"balls numbered {list(numbers)!r:.60}")
+    balls: Balls = [], []
+    for ball in numbers.values():
+        balls[item(ball, "IsSpecial", bool)].append(ball.get("Number"))
+    return balls
 
-    @classmethod
-    def _date(cls, entry: Any) -> dt.date:
-        """Midnight Pacific written in UTC is hours later on the same date."""
-        return cls.day(cls.item(entry, "DrawDate", str))
 
-    @classmethod
-    def _result(cls, game: Game, date: dt.date, numbers: Any) -> Draw:
-        if not isinstance(numbers, dict):
-            raise cls.fail(Failure.SHAPE, "WinningNumbers is no object")
-        if not any(
-            numbers.keys() == {str(n + first) for n in range(WHITES + 1)} for first in (0, 1)
-        ):
-            raise cls.fail(Failure.NUMBER, f"balls numbered {list(numbers)!r:.60}")
-        whites: list[int] = []
-        specials: list[int] = []
-        for entry in numbers.values():
-            balls = specials if cls.item(entry, "IsSpecial", bool) else whites
-            balls.append(cls.ball(entry.get("Number")))
-        if len(specials) != 1:
-            raise cls.fail(Failure.NUMBER, f"{len(specials)} special balls")
-        return cls.draw(game, date, whites, specials[0])
+PUBLISHER = Publisher("california", "https://www.calottery.com", _ask, _entries, _balls)
