@@ -132,9 +132,17 @@ class TestReturnBomb:
 
 
 class TestReentrant:
-    """Whatever a recipient calls while it is paid, it gets its due once."""
+    """Whatever a recipient calls while it is paid, it gets its due once and ends no round."""
 
-    ATTEMPTS = ("claimWinnings", "claimRefund", "settle", "withdrawFees")
+    ATTEMPTS = (
+        "claimWinnings",
+        "claimRefund",
+        "settle",
+        "withdrawFees",
+        "finalizeRound",
+        "cancelRound",
+        "voidRound",
+    )
     PAYMENTS = ("claimWinnings", "claimRefund", "refund", "settle", "withdrawFees")
 
     @pytest.fixture
@@ -176,7 +184,11 @@ class TestReentrant:
     @pytest.mark.parametrize("payment", PAYMENTS)
     @pytest.mark.parametrize("attempt", ATTEMPTS)
     def test_is_paid_once(self, desk, round_, reentrant, payment, attempt):
-        arguments = {"settle": (round_.id, [reentrant.address]), "withdrawFees": ([round_.id],)}
+        arguments = {
+            "settle": (round_.id, [reentrant.address]),
+            "withdrawFees": ([round_.id],),
+            "finalizeRound": (round_.id, 1),
+        }
         self.arm(desk, reentrant, attempt, *arguments.get(attempt, (round_.id,)))
         self.pay(desk, round_, reentrant, payment)
         assert reentrant.ask("succeeded") is False

@@ -191,14 +191,17 @@ class Machine(RuleBasedStateMachine):
             self.play.wait_for(one.draw - 1)
         self.play.cancel(one, "cancelRound", self.desk.people.guardian)
 
-    def overdue(self) -> list[Round]:
-        return [one for one in self.play.unfinished if self.play.now > one.over]
+    def voidable(self) -> list[Round]:
+        overdue = [one for one in self.play.unfinished if self.play.now > one.over]
+        return overdue or [one for one in self.fated(6, 7) if self.play.now >= one.draw]
 
-    @precondition(lambda self: self.overdue())
+    @precondition(lambda self: self.voidable())
     @rule(which=picks)
     @counted
     def void_round(self, which: int) -> None:
-        self.play.cancel(pick(which, self.overdue()), "voidRound", self.desk.people.stranger)
+        one = pick(which, self.voidable())
+        self.play.wait_for(one.over + 1)
+        self.play.cancel(one, "voidRound", self.desk.people.stranger)
 
     # ---- bets
 
@@ -309,11 +312,13 @@ class Machine(RuleBasedStateMachine):
         some = all_[: which % (len(all_) + 1)]
         self.play.withdraw([pick(which, self.earning()), *some, *some])
 
+    @precondition(lambda self: self.play.forced < len(self.play.rounds) * POL // 2)
     @rule(amount=st.integers(1, POL))
     @counted
     def force_ether(self, amount: int) -> None:
         self.play.force(self.forcer, amount)
 
+    @precondition(lambda self: self.play.fee_bps == self.play.books[max(self.play.books)].fee_bps)
     @rule(bps=st.sampled_from([500, 200, 199, 33, 1, 0]))
     @counted
     def set_fee(self, bps: int) -> None:
@@ -334,6 +339,22 @@ def refusing(subject: str) -> Any:
 
 for subject in FORBIDDEN:
     setattr(Machine, f"refuse_{subject}", refusing(subject))
+
+# What is seldom possible is likelier when it is.
+WEIGHTS = {
+    "lock_round": 4,
+    "finalize_round": 2,
+    "cancel_as_operator": 3,
+    "cancel_as_guardian": 2,
+    "void_round": 3,
+    "bet_against": 2,
+    "claim_refund_of_the_unmatched": 4,
+    "claim_winnings": 2,
+    "withdraw_fees": 4,
+}
+for name, weight in WEIGHTS.items():
+    for copy in range(1, weight):
+        setattr(Machine, f"{name}_{copy}", getattr(Machine, name))
 
 
 def play_games(seed_: int) -> None:
