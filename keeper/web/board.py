@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
 
 import orjson
 
 from keeper.ports import ChainEvent, Head
+from keeper.projection import MarketView, RoundView
 from keeper.web import frames
 from keeper.web.frames import Cursor, Delta
-from keeper.web.history import History
-from keeper.web.messages import Malformed, channel_parts
-from keeper.web.views import (
-    Lines,
-    MarketLike,
-    RoundLike,
-    event_data,
-    market_data,
-    round_data,
+from keeper.web.messages import Malformed
+from keeper.web.views import Lines, event_data, lines_data, lines_of, market_data, round_data
+
+_CHANNEL = re.compile(
+    r"market:(0x[\da-f]{40})|round:(0x[\da-f]{40}):([1-9]\d{0,17})", re.ASCII | re.IGNORECASE
 )
 
 
 class Board:
-    """The markets' views, which somebody else keeps, and their history.
+    """The markets' views, which somebody else keeps, and what was told of them.
 
     Attributes:
         markets: in the order given.
         head: the newest block whose events are known; None until the first `take`.
         finalized: the newest block that cannot change any more, where the chain tells.
-        history: for clients that were away.
+        position: everything up to here was told.
     """
 
-    def __init__(self, markets: Sequence[MarketLike], history_size: int) -> None:
+    def __init__(self, markets: Sequence[MarketView], history: int) -> None:
         self.markets = tuple(markets)
         self.head: Head | None = None
         self.finalized: int | None = None
-        self.history = History(history_size)
-        self._by_address = {market.address.lower(): market for market in markets}
-        self._encoded: dict[str, bytes] = {}  # snapshots that are good until the next `take`
+        self.position = Cursor(-1)
+        self._deltas: deque[Delta] = deque(maxlen=history)
+        self._hashes: dict[int, str] = {}  # of as many blocks, those that a cursor may name
+        self._encoded: dict[str, bytes] = {}  # what is good until the next `take`
 
     @property
     def now(self) -> int:
@@ -46,50 +46,56 @@ class Board:
 
     def take(self, events: Sequence[ChainEvent], head: Head, finalized: int | None) -> list[Delta]:
         """Takes what the views have taken already; what of it is new, in log order."""
-        known = self.history.position.place
-        new = [e for e in events if (e.block_number, e.log_index) > known]
-        new.sort(key=lambda e: (e.block_number, e.log_index))
-        deltas = self._deltas(new)
-        self.head = head
+        deltas = self._tell(sorted((e for e in events if _cursor(e) > self.position), key=_cursor))
+        self.head, self.position = head, Cursor(head.number, hash=head.hash)
         if finalized is not None:  # not known at the moment: what was final stays so
             self.finalized = finalized
         self._encoded.clear()
-        for delta in deltas:
-            self.history.add(delta)
-        self.history.reach(head)
+        self._deltas.extend(deltas)
+        for cursor in (*(delta.cursor for delta in deltas), self.position):
+            self._hashes[cursor.block] = cursor.hash
+            if len(self._hashes) > (self._deltas.maxlen or 0):
+                del self._hashes[next(iter(self._hashes))]
         return deltas
 
-    def find(self, address: str, round_id: int | None) -> tuple[MarketLike, RoundLike | None]:
-        """A market, its address in whatever capitals, and its round. Raises Malformed."""
-        market = self._by_address.get(address.lower())
+    def find(self, channel: str) -> tuple[MarketView, RoundView | None]:
+        """What a channel is about, its address in whatever capitals. Raises Malformed."""
+        found = _CHANNEL.fullmatch(channel)
+        if not found:
+            raise Malformed("bad_channel", "a channel is market:<address> or round:<address>:<id>")
+        address = (found[1] or found[2]).lower()
+        market = next((m for m in self.markets if m.address.lower() == address), None)
         if market is None:
             raise Malformed("unknown_market", "no market has this address")
-        if round_id is None:
+        if found[1]:
             return market, None
-        if round_id not in market.rounds:
+        if int(found[3]) not in market.rounds:
             raise Malformed("unknown_round", "the market has no such round")
-        return market, market.rounds[round_id]
+        return market, market.rounds[int(found[3])]
 
     def channel(self, text: str) -> str:
         """The channel of that name as it is written here. Raises Malformed."""
-        address, round_id = channel_parts(text)
-        market, _ = self.find(address, round_id)
-        return _channel(market, round_id)
+        market, r = self.find(text)
+        return f"round:{market.address}:{r.id}" if r else f"market:{market.address}"
+
+    def data(self, channel: str) -> bytes:
+        """The JSON of what a channel is about, as it is now. Raises Malformed."""
+        if channel not in self._encoded:
+            market, r = self.find(channel)
+            data = round_data(market, r, self.now) if r else market_data(market, self.now)
+            self._encoded[channel] = orjson.dumps(data)
+        return self._encoded[channel]
 
     def snapshot(self, channel: str, *, recovered: bool) -> bytes:
         """A frame with the channel as it is now. Raises Malformed when there is none."""
-        if channel not in self._encoded:
-            market, r = self.find(*channel_parts(channel))
-            data = round_data(market, r, self.now) if r else market_data(market, self.now)
-            self._encoded[channel] = orjson.dumps(data)
         return frames.message(
             {
                 "type": "snapshot",
                 "channel": channel,
-                "cursor": str(self.history.position),
+                "cursor": str(self.position),
                 "recovered": recovered,
                 "headTime": self.now,
-                "data": orjson.Fragment(self._encoded[channel]),
+                "data": orjson.Fragment(self.data(channel)),
             }
         )
 
@@ -101,30 +107,62 @@ class Board:
                 "head": self.head.number if self.head else None,
                 "headTime": self.now,
                 "finalized": self.finalized,
-                "cursor": str(self.history.position),
+                "cursor": str(self.position),
             }
         )
 
-    def _deltas(self, events: Sequence[ChainEvent]) -> list[Delta]:
+    def missed(self, since: Mapping[str, Cursor]) -> dict[str, bytes]:
+        """By channel, in frames, what came after its cursor; absent where that is not known.
+
+        It is not known when history does not go back so far, or when the cursor's block is not
+        on this chain.
+        """
+        known = {channel: cursor for channel, cursor in since.items() if self._knows(cursor)}
+        told: dict[str, deque[bytes]] = {channel: deque() for channel in known}
+        first = min(known.values(), default=self.position)
+        for delta in reversed(self._deltas):
+            if delta.cursor <= first:
+                break
+            for channel in delta.channels:
+                if channel in known and delta.cursor > known[channel]:
+                    told[channel].appendleft(delta.frame(channel, self.finalized))
+        return {channel: b"".join(deltas) for channel, deltas in told.items()}
+
+    def _knows(self, since: Cursor) -> bool:
+        full = len(self._deltas) == self._deltas.maxlen
+        oldest = self._deltas[0].cursor if full else Cursor(-1)
+        return self._hashes.get(since.block) == since.hash and oldest <= since <= self.position
+
+    def _tell(self, events: Sequence[ChainEvent]) -> list[Delta]:
         """The views being ahead of the events, lines are counted from the last one back."""
+        markets = {market.address: market for market in self.markets}
         lines: dict[str, Lines] = {}
-        deltas = []
+        deltas: list[Delta] = []
         for e in reversed(events):
-            market = self._by_address[e.market.lower()]
-            round_id: int | None = e.args.get("roundId")
-            data, channels = event_data(e), [_channel(market, None)]
-            if round_id is not None:
-                channels.append(_channel(market, round_id))
-                if e.name == "BetPlaced":
-                    at = lines.setdefault(channels[1], Lines.of(market.rounds[round_id].book))
-                    data |= at.data()
-                    at.take_back(e)
-            cursor = Cursor(e.block_number, e.log_index, e.block_hash)
-            json = orjson.dumps(data)
-            deltas.append(Delta(cursor, tuple(channels), e.name, json, e.tx_hash, e.timestamp))
+            cursor, data, channels = _cursor(e), event_data(e), [f"market:{e.market}"]
+            if "roundId" in e.args:
+                channels.append(f"round:{e.market}:{e.args['roundId']}")
+            if e.name == "BetPlaced":
+                book = markets[e.market].rounds[e.args["roundId"]].book
+                totals, bets = lines.setdefault(channels[1], lines_of(book))
+                data |= lines_data((totals, bets))
+                totals[e.args["prediction"]] -= e.args["amount"]
+                bets[e.args["prediction"]] -= 1
+            told = {
+                "type": "event",
+                "cursor": str(cursor),
+                "event": e.name,
+                "data": orjson.Fragment(orjson.dumps(data)),  # once for all channels
+                "blockNumber": e.block_number,
+                "blockHash": e.block_hash,
+                "blockTime": e.timestamp,
+                "txHash": e.tx_hash,
+                "logIndex": e.log_index,
+                "removed": False,
+            }
+            deltas.append(Delta(cursor, channels, told))
         return deltas[::-1]
 
 
-def _channel(market: MarketLike, round_id: int | None) -> str:
-    of = market.address
-    return f"market:{of}" if round_id is None else f"round:{of}:{round_id}"
+def _cursor(event: ChainEvent) -> Cursor:
+    return Cursor(event.block_number, event.log_index, event.block_hash)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+
+from aiohttp import web
 
 from keeper.web import frames
 from keeper.web.frames import Close
@@ -48,18 +49,18 @@ class Client:
     def __init__(
         self,
         address: str,
+        ws: web.WebSocketResponse,
         transport: asyncio.WriteTransport,
         limits: Limits,
-        close: Callable[[Close], Awaitable[object]],
     ) -> None:
         self.address = address
         self.channels: set[str] = set()
         self.stale: dict[str, None] = {}
         self.cut_off = False
-        self._transport, self._limits, self._close = transport, limits, close
+        self._ws, self._transport, self._limits = ws, transport, limits
         self._written = 0
-        self._read = 0  # what the network had taken when it last took something
-        self._progress_at: float | None = None  # since when nothing of a backlog has moved
+        self._read = 0  # what the network had taken when it was last seen to take something
+        self._read_at = asyncio.get_running_loop().time()
 
     @property
     def unsent(self) -> int:
@@ -71,40 +72,28 @@ class Client:
         """Whether more is waiting than replaceable updates may add to."""
         return self.unsent > self._limits.soft_bytes
 
-    def send(self, frame: bytes) -> bool:
-        """Writes a frame; True when bytes are left waiting. Too many of them end it."""
-        if self._transport.is_closing():
-            return False
-        self._transport.write(frame)
-        self._written += len(frame)
-        unsent = self.unsent
-        if unsent > self._limits.hard_bytes:
-            self.abort()
-        return unsent > 0
+    def send(self, frame: bytes) -> None:
+        """Writes a frame. Too much that waits ends the connection."""
+        if not self._transport.is_closing():
+            self._transport.write(frame)
+            self._written += len(frame)
+            if self.unsent > self._limits.hard_bytes:
+                self.abort()
 
-    def offer(self, frame: bytes, channel: str) -> bool:
+    def offer(self, frame: bytes, channel: str) -> None:
         """As `send`, for a channel's update, which a slow client does without."""
-        if channel in self.stale:
-            return True
-        if self.slow:
+        if channel in self.stale or self.slow:
             self.stale[channel] = None
-            return True
-        return self.send(frame)
+        else:
+            self.send(frame)
 
     def stalled(self, now: float) -> bool:
-        """Whether what waits has not moved for too long; asked again and again while it waits."""
+        """Whether what waits has not moved for too long; to be asked again and again."""
         unsent = self.unsent
         read = self._written - unsent
-        if self._progress_at is None or read > self._read or not unsent:
-            self._read, self._progress_at = read, now
-        return now - self._progress_at > self._limits.stall_seconds
-
-    def caught_up(self) -> bool:
-        """Whether nothing waits and nothing is owed."""
-        if self.unsent or self.stale:
-            return False
-        self._progress_at = None
-        return True
+        if read > self._read or not unsent:
+            self._read, self._read_at = read, now
+        return now - self._read_at > self._limits.stall_seconds
 
     def abort(self) -> None:
         """Drops the connection and all that waits."""
@@ -116,7 +105,9 @@ class Client:
 
         Waits a moment for the client to agree.
         """
-        self.send(parting or frames.error(why.code, why.text, retryable=why.retryable))
-        await self._close(why)
+        code = why.name.lower()
+        retryable = why >= Close.STARTING
+        self.send(parting or frames.error(code, code.replace("_", " "), retryable=retryable))
+        await self._ws.close(code=why, message=code.encode(), drain=False)
         if self.unsent:
             self.abort()

@@ -5,121 +5,75 @@ A message is encoded once and its frame built once; every client gets the same b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
 PROTOCOL = 1
 TEXT, PONG = 0x1, 0xA
 _WHOLE_BLOCK = 2**32 - 1  # no log has so high an index
+_CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})", re.ASCII)
 
 
 class Close(IntEnum):
     """Why the server ends a connection: its close code, its name in lower case the error code.
 
     From 4000 on a client must not try the same again; from 4200 on it may, after a while.
-
-    Attributes:
-        text: the same for people.
     """
 
-    text: str
-
-    MESSAGE_TOO_BIG = 4000, "a message is too big"
-    TOO_MANY_CHANNELS = 4001, "too many channels on one connection"
-    STARTING = 4200, "the server is still reading the chain"
-    SHUTDOWN = 4201, "the server is shutting down"
-    TOO_MANY_CONNECTIONS = 4202, "the server is full"
-    TOO_MANY_FROM_ADDRESS = 4203, "too many connections from this address"
-    TOO_MANY_MESSAGES = 4204, "too many messages a second"
-    NO_SUBSCRIPTION = 4205, "nothing was subscribed to in time"
-    INTERNAL = 4206, "something went wrong here"
-
-    def __new__(cls, value: int, text: str) -> Self:
-        """A close code with its text."""
-        member = int.__new__(cls, value)
-        member._value_ = value
-        member.text = text
-        return member
-
-    @property
-    def code(self) -> str:
-        """The error code that is sent before the connection ends."""
-        return self.name.lower()
-
-    @property
-    def retryable(self) -> bool:
-        """Whether a client may come back."""
-        return self >= 4200
+    MESSAGE_TOO_BIG = 4000
+    TOO_MANY_CHANNELS = 4001
+    STARTING = 4200  # the chain is still being read
+    SHUTDOWN = 4201
+    TOO_MANY_CONNECTIONS = 4202
+    TOO_MANY_FROM_ADDRESS = 4203
+    TOO_MANY_MESSAGES = 4204
+    NO_SUBSCRIPTION = 4205
+    INTERNAL = 4206
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """A place in the chain's log: everything up to here is known.
+class Cursor(NamedTuple):
+    """A place in the chain's log: everything up to here is known. Those of one chain compare.
 
     Attributes:
-        index: of the log within its block; by default the whole block is meant.
+        log_index: of the log within its block; by default the whole block is meant.
         hash: of the block.
     """
 
     block: int
-    index: int = _WHOLE_BLOCK
+    log_index: int = _WHOLE_BLOCK
     hash: str = ""
 
-    @property
-    def place(self) -> tuple[int, int]:
-        """What orders cursors of one chain."""
-        return self.block, self.index
-
     def __str__(self) -> str:
-        return f"{self.block}:{self.hash}:{self.index}"
+        return f"{self.block}:{self.hash}:{self.log_index}"
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: object) -> Self:
         """Reads what `str` wrote. Raises ValueError."""
-        block, hash_, index = text.split(":")
-        if not (text.isascii() and block.isdigit() and index.isdigit() and len(text) < 120):
-            raise ValueError(text)
-        return cls(int(block), int(index), hash_)
+        found = _CURSOR.fullmatch(str(text))
+        if not found:
+            raise ValueError("not a cursor of this server")
+        return cls(int(found[1]), int(found[3]), found[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """One event of the chain as its channels tell it.
 
     Attributes:
-        data: the event's values as JSON, encoded once for all channels.
-        block_time: unix seconds UTC.
+        told: the message, but for what differs from channel to channel and from time to time.
     """
 
     cursor: Cursor
-    channels: tuple[str, ...]
-    name: str
-    data: bytes
-    tx_hash: str
-    block_time: int
+    channels: list[str]
+    told: Mapping[str, Any]
 
     def frame(self, channel: str, finalized: int | None) -> bytes:
         """The event for one channel, `finalized` being the newest block that cannot change."""
-        return message(
-            {
-                "type": "event",
-                "channel": channel,
-                "cursor": str(self.cursor),
-                "event": self.name,
-                "data": orjson.Fragment(self.data),
-                "blockNumber": self.cursor.block,
-                "blockHash": self.cursor.hash,
-                "blockTime": self.block_time,
-                "txHash": self.tx_hash,
-                "logIndex": self.cursor.index,
-                "final": finalized is not None and self.cursor.block <= finalized,
-                "removed": False,
-            }
-        )
+        final = finalized is not None and self.cursor.block <= finalized
+        return message({**self.told, "channel": channel, "final": final})
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
@@ -137,9 +91,7 @@ def message(fields: Mapping[str, Any]) -> bytes:
     return frame(orjson.dumps(fields))
 
 
-def error(
-    code: str, text: str, *, retryable: bool, id_: int | str | None = None, channel: str = ""
-) -> bytes:
-    """What went wrong with a message, with a channel or with the connection."""
-    fields = {"type": "error", "id": id_, "code": code, "message": text, "retryable": retryable}
-    return message(fields | {"channel": channel} if channel else fields)
+def error(code: str, text: str, *, retryable: bool = False, **about: Any) -> bytes:
+    """What went wrong: with a message (`id`), with a `channel` or with the connection."""
+    told = {"type": "error", "id": None, "code": code, "message": text, "retryable": retryable}
+    return message(told | about)

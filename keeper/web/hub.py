@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from keeper.ports import ChainEvent, Head
+from keeper.projection import MarketView
 from keeper.web import frames
 from keeper.web.board import Board
 from keeper.web.client import Client, Limits
-from keeper.web.frames import Close, Delta
-from keeper.web.messages import Malformed, Subscribe, Unsubscribe, same_channel
-from keeper.web.views import MarketLike
+from keeper.web.frames import Close
+from keeper.web.messages import Malformed, Wish
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
 
@@ -33,7 +33,7 @@ class Hub:
     def __init__(
         self,
         chain_id: int,
-        markets: Sequence[MarketLike],
+        markets: Sequence[MarketView],
         heartbeat_seconds: float = 25.0,
         limits: Limits | None = None,
     ) -> None:
@@ -44,8 +44,7 @@ class Hub:
         self._chain_id = chain_id
         self._clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
-        self._subscribers: dict[str, set[Client]] = {}
-        self._behind: set[Client] = set()  # with bytes or snapshots still to be sent
+        self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
         self._closing = False
 
     # ---- for the app: what happened
@@ -60,11 +59,12 @@ class Hub:
             for channel in delta.channels:
                 if clients := self._subscribers.get(channel):
                     frame = delta.frame(channel, self.board.finalized)
-                    self._behind.update([c for c in clients if c.offer(frame, channel)])
+                    for client in clients:
+                        client.offer(frame, channel)
 
     def reset(
         self,
-        markets: Sequence[MarketLike],
+        markets: Sequence[MarketView],
         head: Head,
         finalized: int | None,
         recent: Sequence[ChainEvent] = (),
@@ -91,15 +91,25 @@ class Hub:
         await asyncio.gather(*ends)
 
     async def run(self) -> None:
-        """Sends heartbeats and looks after slow clients, for ever."""
+        """For ever looks after everybody.
+
+        Who does not read is cut off, who reads again is sent what is owed, and who has been
+        told everything hears so by a heartbeat.
+        """
         clock = asyncio.get_running_loop().time
         beat_at = clock() + self.heartbeat_seconds
         while True:
-            await asyncio.sleep(min(_SWEEP_SECONDS, max(0.0, beat_at - clock())))
-            self._sweep(clock())
+            await asyncio.sleep(min(_SWEEP_SECONDS, self.heartbeat_seconds))
+            beat = b""
             if clock() >= beat_at:
                 beat_at += self.heartbeat_seconds
-                self._beat()
+                beat = self.board.heartbeat()
+            for client in self._clients:
+                if client.stalled(clock()):
+                    client.abort()
+                self._refresh(client)
+                if beat and not client.stale and not client.slow:
+                    client.send(beat)
 
     # ---- for sessions: who is there, and what they want
 
@@ -123,69 +133,55 @@ class Hub:
             "heartbeatMs": int(self.heartbeat_seconds * 1000),
             "connectionId": secrets.token_hex(8),
         }
-        self.send(client, frames.message(hello))
+        client.send(frames.message(hello))
         return None
 
     def leave(self, client: Client) -> None:
-        """Forgets a client, also one that was never taken in."""
+        """Forgets a client that was taken in."""
         self.cut_off += client.cut_off
-        if client not in self._clients:
-            return
         self._clients.remove(client)
-        self._behind.discard(client)
         self._addresses[client.address] -= 1
         if not self._addresses[client.address]:
             del self._addresses[client.address]
         for channel in tuple(client.channels):
             self._drop(client, channel)
 
-    def send(self, client: Client, frame: bytes) -> None:
-        """Writes a frame to one client."""
-        if client.send(frame):
-            self._behind.add(client)
-
-    def subscribe(self, client: Client, wish: Subscribe) -> Close | None:
+    def subscribe(self, client: Client, wish: Wish) -> Close | None:
         """Acknowledges, replays what was missed, sends snapshots; or says why not."""
         wanted: list[str] = []
         errors = []
-        for text in wish.channels:
+        for text in dict.fromkeys(wish.channels):
             try:
-                channel = self.board.channel(text)
+                wanted.append(self.board.channel(text))
             except Malformed as e:
                 errors.append({"channel": text[:80], "code": e.code, "message": str(e)})
-            else:
-                wanted += [channel] if channel not in wanted else []
+        wanted = list(dict.fromkeys(wanted))
         if len(client.channels.union(wanted)) > self.limits.channels:
             return Close.TOO_MANY_CHANNELS
         ack = {"type": "ack", "id": wish.id, "subscribed": wanted, "errors": errors}
-        self.send(client, frames.message(ack))
-        since = {c: wish.since[same_channel(c)] for c in wanted if same_channel(c) in wish.since}
-        missed = self.board.history.missed(since)
+        client.send(frames.message(ack))
+        missed = self.board.missed({c: s for c in wanted if (s := wish.since_of(c))})
         for channel in wanted:
             client.channels.add(channel)
-            self._subscribers.setdefault(channel, set()).add(client)
-            replay = self._replay(channel, missed.get(channel, ()))
-            if channel in missed and client.unsent + len(replay) < self.limits.hard_bytes // 2:
-                client.stale.pop(channel, None)
-                self.send(client, replay + self.board.snapshot(channel, recovered=True))
-            else:
-                client.stale[channel] = None
+            self._subscribers[channel].add(client)
+            client.stale[channel] = None
+            replay = missed.get(channel)
+            if replay is not None and client.unsent + len(replay) < self.limits.hard_bytes // 2:
+                del client.stale[channel]
+                client.send(replay + self.board.snapshot(channel, recovered=True))
         self._refresh(client)
         return None
 
-    def unsubscribe(self, client: Client, wish: Unsubscribe) -> None:
+    def unsubscribe(self, client: Client, wish: Wish) -> None:
         """Acknowledges; nothing more comes of these channels."""
-        own = {same_channel(channel): channel for channel in client.channels}
-        dropped = [own[same_channel(c)] for c in wish.channels if same_channel(c) in own]
-        for channel in dict.fromkeys(dropped):
+        asked = {channel.lower() for channel in wish.channels}
+        dropped = [channel for channel in client.channels if channel.lower() in asked]
+        for channel in dropped:
             self._drop(client, channel)
         ack = {"type": "ack", "id": wish.id, "unsubscribed": dropped, "errors": []}
-        self.send(client, frames.message(ack))
+        client.send(frames.message(ack))
 
     # ---- inside
-
-    def _replay(self, channel: str, deltas: Sequence[Delta]) -> bytes:
-        return b"".join(delta.frame(channel, self.board.finalized) for delta in deltas)
 
     def _refresh(self, client: Client) -> None:
         """Sends the snapshots that a client is owed, as far as it can take them."""
@@ -193,34 +189,12 @@ class Hub:
             channel = next(iter(client.stale))
             del client.stale[channel]
             try:
-                self.send(client, self.board.snapshot(channel, recovered=False))
+                client.send(self.board.snapshot(channel, recovered=False))
             except Malformed as e:
                 self._drop(client, channel)
-                gone = frames.error(e.code, str(e), retryable=False, channel=channel)
-                self.send(client, gone)
-        if client.stale:
-            self._behind.add(client)
+                client.send(frames.error(e.code, str(e), channel=channel))
 
     def _drop(self, client: Client, channel: str) -> None:
         client.channels.discard(channel)
         client.stale.pop(channel, None)
-        subscribers = self._subscribers[channel]
-        subscribers.discard(client)
-        if not subscribers:
-            del self._subscribers[channel]
-
-    def _beat(self) -> None:
-        """Tells everybody who has been told everything that this is so."""
-        beat = self.board.heartbeat()
-        for client in self._clients:
-            if not client.stale and not client.slow:
-                self.send(client, beat)
-
-    def _sweep(self, now: float) -> None:
-        """Cuts off those who do not read, and catches up with those who do again."""
-        for client in tuple(self._behind):
-            if client.stalled(now):
-                client.abort()
-            self._refresh(client)
-            if client.caught_up():
-                self._behind.discard(client)
+        self._subscribers[channel].discard(client)

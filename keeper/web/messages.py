@@ -2,122 +2,74 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import orjson
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+)
 
 from keeper.web.frames import Cursor
 
-_CHANNEL = re.compile(
-    r"market:(0x[\da-f]{40})|round:(0x[\da-f]{40}):([1-9]\d{0,17})", re.ASCII | re.IGNORECASE
-)
 _MAX_ID = 2**53  # what a JavaScript number can carry
+_CODES = {"op": "bad_op", "since": "bad_cursor"}
 
-Id = int | str | None
+_Number = Annotated[int, Field(gt=-_MAX_ID, lt=_MAX_ID)]
+_Lower = Annotated[str, StringConstraints(to_lower=True)]
+_Since = Annotated[Cursor, PlainValidator(Cursor.parse)]
 
 
 class Malformed(ValueError):
-    """A message that cannot be obeyed.
+    """What cannot be obeyed.
 
     Attributes:
         code: what is wrong, for programs.
         id: of the message, when it had a sound one.
     """
 
-    def __init__(self, code: str, why: str, id_: Id = None) -> None:
+    def __init__(self, code: str, why: str, id_: Any = None) -> None:
         super().__init__(why)
         self.code, self.id = code, id_
 
 
-@dataclass(frozen=True, slots=True)
-class Subscribe:
-    """Wants channels, each from a cursor on where `since` has one for it."""
+class Wish(BaseModel):
+    """What a client wants; fields that are not known are passed over.
 
-    id: Id
-    channels: tuple[str, ...]
-    since: Mapping[str, Cursor]
+    Attributes:
+        since: the cursor from which on it wants its channels, one for all or one for each.
+    """
 
+    model_config = ConfigDict(strict=True, frozen=True)
 
-@dataclass(frozen=True, slots=True)
-class Unsubscribe:
-    """Wants channels no more."""
+    id: _Number | Annotated[str, Field(max_length=64)] | None = None
+    op: Literal["subscribe", "unsubscribe", "ping"]
+    channels: Annotated[list[str], FailFast()] = []
+    since: _Since | dict[_Lower, _Since] | None = None
 
-    id: Id
-    channels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Wants an answer."""
-
-    id: Id
+    def since_of(self, channel: str) -> Cursor | None:
+        """The cursor for a channel, however its address was capitalized."""
+        return self.since.get(channel.lower()) if isinstance(self.since, dict) else self.since
 
 
-def parse(text: str) -> Subscribe | Unsubscribe | Ping:
-    """Reads one message; fields that it does not know are passed over. Raises Malformed."""
+def parse(text: str) -> Wish:
+    """Reads one message. Raises Malformed."""
     try:
         fields = orjson.loads(text)
+        wish = Wish.model_validate(fields)
+    except ValidationError as e:
+        wrong = {error["loc"][:1]: error["msg"] for error in e.errors(include_url=False)}
+        place = next(iter(wrong))
+        what = str(place[0]) if place else "message"
+        id_ = fields.get("id") if place and ("id",) not in wrong else None
+        raise Malformed(_CODES.get(what, "bad_message"), f"{what}: {wrong[place]}", id_) from None
     except ValueError:
         raise Malformed("bad_message", "this is not JSON") from None
-    if not isinstance(fields, dict):
-        raise Malformed("bad_message", "a message is a JSON object")
-    id_ = _id(fields)
-    match fields.get("op"):
-        case "subscribe":
-            channels = _channels(fields, id_)
-            return Subscribe(id_, channels, _since(fields, channels, id_))
-        case "unsubscribe":
-            return Unsubscribe(id_, _channels(fields, id_))
-        case "ping":
-            return Ping(id_)
-    raise Malformed("bad_op", "op is one of subscribe, unsubscribe, ping", id_)
-
-
-def channel_parts(text: str) -> tuple[str, int | None]:
-    """The market and, for a round's channel, the round that it names. Raises Malformed."""
-    found = _CHANNEL.fullmatch(text)
-    if not found:
-        raise Malformed("bad_channel", "a channel is market:<address> or round:<address>:<id>")
-    market, of_round, round_id = found.groups()
-    return (market, None) if market else (of_round, int(round_id))
-
-
-def same_channel(text: str) -> str:
-    """One spelling for a channel however its address was capitalized."""
-    return text.lower()
-
-
-def _id(fields: dict[str, Any]) -> Id:
-    id_ = fields.get("id")
-    sound = (
-        id_ is None
-        or (isinstance(id_, str) and len(id_) <= 64)
-        or (type(id_) is int and abs(id_) < _MAX_ID)
-    )
-    if not sound:
-        raise Malformed("bad_message", "id is an integer or a string of at most 64 characters")
-    return id_
-
-
-def _channels(fields: dict[str, Any], id_: Id) -> tuple[str, ...]:
-    channels = fields.get("channels")
-    if not isinstance(channels, list) or not channels:
-        raise Malformed("bad_message", "channels is a list of one name or more", id_)
-    if not all(isinstance(channel, str) for channel in channels):
-        raise Malformed("bad_message", "a channel is a string", id_)
-    return tuple(dict.fromkeys(channels))
-
-
-def _since(fields: dict[str, Any], channels: tuple[str, ...], id_: Id) -> dict[str, Cursor]:
-    """Keyed by `same_channel`; one cursor given for the connection counts for each channel."""
-    since = fields.get("since")
-    if isinstance(since, str):
-        since = dict.fromkeys(channels, since)
-    try:
-        cursors = {} if since is None else dict(since.items())
-        return {same_channel(channel): Cursor.parse(text) for channel, text in cursors.items()}
-    except (AttributeError, ValueError):
-        raise Malformed("bad_cursor", "since is a cursor or an object of them", id_) from None
+    if wish.op != "ping" and not wish.channels:
+        raise Malformed("bad_message", "channels: a list of one name or more", wish.id)
+    return wish

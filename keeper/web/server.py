@@ -6,7 +6,6 @@ Every answer that is an error is a problem (RFC 9457), whoever made it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import logging
 import time
@@ -23,8 +22,8 @@ from keeper.ports import RoundStatus
 from keeper.web import session
 from keeper.web.board import Board
 from keeper.web.hub import Hub
-from keeper.web.messages import Malformed, channel_parts
-from keeper.web.views import round_data, rounds_data
+from keeper.web.messages import Malformed
+from keeper.web.views import rounds_data
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +35,12 @@ OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
 _RETRY_MS = 1000  # after a shutdown that nobody announced
 
 
-class _NotOurFault(logging.Filter):
-    """Keeps out what aiohttp has to say, at length, of everybody who does not speak HTTP."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+def _worth_logging(record: logging.LogRecord) -> bool:
+    """Not what aiohttp has to say, at length, of everybody who does not speak HTTP."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-server_logger.addFilter(_NotOurFault())
+server_logger.addFilter(_worth_logging)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -90,17 +87,13 @@ async def _healthz(request: web.Request) -> web.Response:
         "headAgeSeconds": max(0, int(time.time()) - head.timestamp) if head else None,
         **request.app[HEALTH](),
     }
-    return web.Response(
-        body=orjson.dumps(told),
-        headers={"Cache-Control": "no-store"},
-        content_type="application/json",
-    )
+    return web.json_response(told, headers={"Cache-Control": "no-store"})
 
 
 async def _open_rounds(request: web.Request) -> web.Response:
     board = _board(request)
     rounds = [r for m in board.markets for r in rounds_data(m, board.now, RoundStatus.OPEN)]
-    return _cached(request, {"rounds": rounds}, OPEN_SECONDS)
+    return _cached(request, orjson.dumps({"rounds": rounds}), OPEN_SECONDS)
 
 
 async def _round(request: web.Request) -> web.Response:
@@ -108,16 +101,15 @@ async def _round(request: web.Request) -> web.Response:
     name, number = request.match_info["market"], request.match_info["id"]
     address = next((m.address for m in board.markets if m.game.name == name), name)
     try:
-        market, r = board.find(*channel_parts(f"round:{address}:{number}"))
+        channel = board.channel(f"round:{address}:{number}")
     except Malformed as e:
         if e.code == "bad_channel":
             text = "this path is /api/round/<address or game of a market>/<number of a round>"
             raise web.HTTPBadRequest(text=text) from None
         raise web.HTTPNotFound(text=str(e)) from None
-    if r is None:
-        raise web.HTTPNotFound  # cannot be: the number was given
-    seconds = FINISHED_SECONDS if r.book.finished else OPEN_SECONDS
-    return _cached(request, round_data(market, r, board.now), seconds)
+    _, r = board.find(channel)
+    seconds = FINISHED_SECONDS if r and r.book.finished else OPEN_SECONDS
+    return _cached(request, board.data(channel), seconds)
 
 
 def _board(request: web.Request) -> Board:
@@ -131,9 +123,8 @@ def _board(request: web.Request) -> Board:
 # ---- answers
 
 
-def _cached(request: web.Request, told: Mapping[str, Any], seconds: int) -> web.Response:
+def _cached(request: web.Request, body: bytes, seconds: int) -> web.Response:
     """An answer that caches may keep, or word that the client's copy is still good."""
-    body = orjson.dumps(told)
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()
     if {etag.value for etag in request.if_none_match or ()} & {"*", tag}:
         response = web.Response(status=304)
@@ -163,9 +154,9 @@ def _problem(status: int, detail: str, headers: Mapping[str, str]) -> web.Respon
 @web.middleware
 async def _answers(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Turns every refusal and every fault into a problem, and answers preflights."""
-    if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-        return _preflight(request)
     try:
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            return _preflight(request)
         return await handler(request)
     except web.HTTPException as e:
         detail = e.text or ""
@@ -184,7 +175,7 @@ async def _answers(request: web.Request, handler: _Handler) -> web.StreamRespons
 
 def _preflight(request: web.Request) -> web.Response:
     if request.headers.get("Origin") not in request.app[ORIGINS]:
-        return _problem(403, "pages of this origin may not ask", {})
+        raise web.HTTPForbidden(text="pages of this origin may not ask")
     allowed = {
         "Access-Control-Allow-Methods": "GET, HEAD",
         "Access-Control-Allow-Headers": "If-None-Match",
@@ -208,8 +199,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     task = asyncio.create_task(app[HUB].run())
     yield
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task])
 
 
 async def _shutdown(app: web.Application) -> None:

@@ -12,7 +12,7 @@ from keeper.web import frames
 from keeper.web.client import Client
 from keeper.web.frames import Close
 from keeper.web.hub import Hub
-from keeper.web.messages import Malformed, Ping, Subscribe, Unsubscribe, parse
+from keeper.web.messages import Malformed, parse
 
 log = logging.getLogger(__name__)
 
@@ -38,20 +38,18 @@ async def serve(hub: Hub, request: web.Request) -> web.WebSocketResponse:
     transport.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_SNDBUF, hub.limits.soft_bytes
     )
-    client = Client(
-        request.remote or "",
-        transport,
-        hub.limits,
-        lambda why: ws.close(code=why, message=why.code.encode(), drain=False),
-    )
-    try:
-        if why := hub.admit(client) or await _converse(hub, client, ws):
-            await client.close(why)
-    except Exception:
-        log.exception("a websocket session failed")
-        await client.close(Close.INTERNAL)
-    finally:
-        hub.leave(client)
+    client = Client(request.remote or "", ws, transport, hub.limits)
+    why = hub.admit(client)
+    if why is None:
+        try:
+            why = await _converse(hub, client, ws)
+        except Exception:
+            log.exception("a websocket session failed")
+            why = Close.INTERNAL
+        finally:
+            hub.leave(client)
+    if why:
+        await client.close(why)
     return ws
 
 
@@ -74,10 +72,9 @@ async def _converse(hub: Hub, client: Client, ws: web.WebSocketResponse) -> Clos
         if allowance < 0:
             return Close.TOO_MANY_MESSAGES
         if said.type is WSMsgType.PING:
-            hub.send(client, frames.frame(said.data, frames.PONG))
+            client.send(frames.frame(said.data, frames.PONG))
         elif said.type is WSMsgType.BINARY:
-            text = "messages are text, not binary"
-            hub.send(client, frames.error("bad_message", text, retryable=False))
+            client.send(frames.error("bad_message", "messages are text, not binary"))
         elif said.type is WSMsgType.TEXT:
             if len(said.data.encode()) > hub.limits.message_bytes:
                 return Close.MESSAGE_TOO_BIG
@@ -91,13 +88,12 @@ def _obey(hub: Hub, client: Client, text: str) -> Close | None:
     try:
         wish = parse(text)
     except Malformed as e:
-        hub.send(client, frames.error(e.code, str(e), retryable=False, id_=e.id))
+        client.send(frames.error(e.code, str(e), id=e.id))
         return None
-    match wish:
-        case Subscribe():
-            return hub.subscribe(client, wish)
-        case Unsubscribe():
-            hub.unsubscribe(client, wish)
-        case Ping():
-            hub.send(client, frames.message({"type": "pong", "id": wish.id}))
+    if wish.op == "subscribe":
+        return hub.subscribe(client, wish)
+    if wish.op == "unsubscribe":
+        hub.unsubscribe(client, wish)
+    else:
+        client.send(frames.message({"type": "pong", "id": wish.id}))
     return None

@@ -2,81 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any
 
-from keeper.domain.draw import Game
 from keeper.domain.lines import Book, Prediction
 from keeper.ports import ChainEvent, RoundStatus
+from keeper.projection import MarketView, RoundView
 
 _MONEY = frozenset({"amount", "matchedAmount", "minBet", "maxBet"})
 
-
-class RoundLike(Protocol):
-    """What is shown of a round; times are unix seconds UTC, `finalized_at` 0 before a result."""
-
-    id: int
-    draw_time: int
-    lock_time: int
-    fee_bps: int
-    oracle: str
-    book: Book
-    finalized_at: int
-
-    @property
-    def winning_number(self) -> int | None: ...
-    def status_at(self, now: int) -> RoundStatus: ...
+Lines = tuple[list[int], list[int]]
+"""Of the eight lines of a round at one moment: wei, and numbers of bets."""
 
 
-class MarketLike(Protocol):
-    """What is shown of a market; its address carries the checksum."""
-
-    address: str
-    game: Game
-
-    @property
-    def rounds(self) -> Mapping[int, RoundLike]: ...
+def lines_of(book: Book) -> Lines:
+    """The lines as the book has them now."""
+    return [book.line_total(p) for p in Prediction], [book.bet_count(p) for p in Prediction]
 
 
-class Lines:
-    """The eight lines of a round at one moment, wei and numbers of bets."""
-
-    def __init__(self, totals: list[int], counts: list[int]) -> None:
-        self._totals, self._counts = totals, counts
-
-    @classmethod
-    def of(cls, book: Book) -> Self:
-        """As the book has them now."""
-        return cls(
-            [book.line_total(p) for p in Prediction], [book.bet_count(p) for p in Prediction]
-        )
-
-    def take_back(self, event: ChainEvent) -> None:
-        """Goes back to the moment before a BetPlaced."""
-        prediction = event.args["prediction"]
-        self._totals[prediction] -= event.args["amount"]
-        self._counts[prediction] -= 1
-
-    def data(self) -> dict[str, Any]:
-        """Both lines of every pair and what is matched."""
-        pairs = [self._pair(p) for p in range(0, len(self._totals), 2)]
-        return {
-            "totalStaked": str(sum(self._totals)),
-            "totalMatched": str(sum(int(pair["matched"]) for pair in pairs)),
-            "pairs": pairs,
-        }
-
-    def _pair(self, p: int) -> dict[str, Any]:
-        totals = self._totals[p : p + 2]
-        return {
-            "predictions": [Prediction(p).name, Prediction(p + 1).name],
-            "totals": [str(total) for total in totals],
-            "bets": self._counts[p : p + 2],
-            "matched": str(min(totals)),
-        }
+def lines_data(lines: Lines) -> dict[str, Any]:
+    """Both lines of every pair and what is matched."""
+    totals, bets = lines
+    firsts = range(0, len(totals), 2)
+    return {
+        "totalStaked": str(sum(totals)),
+        "totalMatched": str(sum(min(totals[p : p + 2]) for p in firsts)),
+        "pairs": [
+            {
+                "predictions": [Prediction(p).name, Prediction(p + 1).name],
+                "totals": [str(total) for total in totals[p : p + 2]],
+                "bets": bets[p : p + 2],
+                "matched": str(min(totals[p : p + 2])),
+            }
+            for p in firsts
+        ],
+    }
 
 
-def round_data(market: MarketLike, r: RoundLike, now: int) -> dict[str, Any]:
+def round_data(market: MarketView, r: RoundView, now: int) -> dict[str, Any]:
     """A round, its status as `now` has it."""
     return {
         "market": market.address,
@@ -89,17 +51,17 @@ def round_data(market: MarketLike, r: RoundLike, now: int) -> dict[str, Any]:
         "oracle": r.oracle,
         "winningNumber": r.winning_number,
         "finalizedAt": r.finalized_at or None,
-        **Lines.of(r.book).data(),
+        **lines_data(lines_of(r.book)),
     }
 
 
-def rounds_data(market: MarketLike, now: int, status: RoundStatus) -> list[dict[str, Any]]:
+def rounds_data(market: MarketView, now: int, status: RoundStatus) -> list[dict[str, Any]]:
     """The market's rounds that have this status now, soonest draw first."""
     rounds = [r for r in market.rounds.values() if r.status_at(now) is status]
     return [round_data(market, r, now) for r in sorted(rounds, key=lambda r: r.draw_time)]
 
 
-def market_data(market: MarketLike, now: int) -> dict[str, Any]:
+def market_data(market: MarketView, now: int) -> dict[str, Any]:
     """A market with its open rounds, and with those that wait for their results."""
     return {
         "market": market.address,
