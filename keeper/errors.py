@@ -61,15 +61,7 @@ class RpcRefused(ChainError):
 
 
 class WrongChain(ChainError):
-    """An RPC endpoint serves another chain than the one configured.
-
-    Attributes:
-        expected, actual: the two chain ids.
-    """
-
-    def __init__(self, expected: int, actual: int) -> None:
-        super().__init__(f"the RPC endpoint serves chain {actual}, not {expected}")
-        self.expected, self.actual = expected, actual
+    """An RPC endpoint serves another chain than the one configured."""
 
 
 class WrongContract(ChainError):
@@ -85,7 +77,7 @@ class Reverted(ChainError):
     """
 
     def __init__(self, name: str, args: Mapping[str, Any]) -> None:
-        values = ", ".join(f"{key}={value}" for key, value in args.items())
+        values = ", ".join(f"{key}={value!s:.200}" for key, value in args.items())
         super().__init__(f"the contract refuses: {name or 'no reason given'}({values})")
         self.name, self.args_ = name, dict(args)
 

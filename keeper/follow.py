@@ -61,7 +61,7 @@ class Follower:
                 trouble = str(exc)
             else:
                 if trouble:
-                    log.info("following the chain again", head=batch.head.number)
+                    log.info("following the chain again", head=batch.read.number)
                 trouble = ""
                 self._take(batch)
                 if not batch.complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -10,13 +11,18 @@ from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
+from eth_utils.abi import abi_to_signature
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
 
-from keeper.errors import Reverted
+from keeper.errors import ChainError, Reverted
 
-_STRING = bytes.fromhex("08c379a0")  # Error(string): require with a message
-_PANIC = bytes.fromhex("4e487b71")  # Panic(uint256): a fault that the compiler guards against
+# What Solidity itself reverts with: `require` with a message, and faults that it guards against.
+_BUILT_IN = (
+    {"type": "error", "name": "Error", "inputs": [{"name": "message", "type": "string"}]},
+    {"type": "error", "name": "Panic", "inputs": [{"name": "code", "type": "uint256"}]},
+)
 
 
 @cache
@@ -28,64 +34,45 @@ def market_abi() -> Sequence[Mapping[str, Any]]:
 
 
 @cache
-def _errors() -> Mapping[bytes, Mapping[str, Any]]:
-    return {_selector(entry): entry for entry in market_abi() if entry["type"] == "error"}
+def _entries(kind: str, size: int) -> Mapping[bytes, Mapping[str, Any]]:
+    """The ABI's events or errors by what begins their logs or data: a hash, or some bytes of it."""
+    entries: list[Any] = [e for e in (*market_abi(), *_BUILT_IN) if e["type"] == kind]
+    return {keccak(text=abi_to_signature(entry))[:size]: entry for entry in entries}
 
 
-@cache
-def _events() -> Mapping[bytes, Mapping[str, Any]]:
-    return {
-        event_abi_to_log_topic(dict(entry)): entry  # type: ignore[arg-type]  # its TypedDict
-        for entry in market_abi()
-        if entry["type"] == "event"
-    }
-
-
-def _selector(entry: Mapping[str, Any]) -> bytes:
-    # An error's selector is made as a function's is.
-    return function_abi_to_4byte_selector(dict(entry, type="function"))  # type: ignore[arg-type]
-
-
-def revert(data: bytes) -> Reverted:
-    """The error that a call's returned bytes tell of; nameless when they tell nothing."""
-    selector, values = data[:4], data[4:]
+def revert(data: Any) -> Reverted:
+    """The error that the bytes of a refused call tell of; nameless when they tell nothing."""
+    if isinstance(data, Mapping):  # some nodes wrap them
+        data = data.get("data")
     try:
-        if selector == _STRING:
-            return Reverted("Error", {"message": decode(["string"], values)[0][:200]})
-        if selector == _PANIC:
-            return Reverted("Panic", {"code": decode(["uint256"], values)[0]})
-        if entry := _errors().get(selector):
-            return Reverted(entry["name"], _values(entry["inputs"], values))
-    except (DecodingError, ValueError, OverflowError):
-        pass
-    return Reverted("", {"data": f"0x{data[:36].hex()}"} if data else {})
+        told = bytes(HexBytes(data))
+    except (TypeError, ValueError):
+        return Reverted("", {})
+    if entry := _entries("error", 4).get(told[:4]):
+        with contextlib.suppress(DecodingError, ValueError, OverflowError):
+            return Reverted(entry["name"], _values(entry["inputs"], told[4:]))
+    return Reverted("", {"data": f"0x{told[:36].hex()}"} if told else {})
 
 
 def event(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]]:
     """(name, args) of a log, camelCase names as in the ABI.
 
-    Raises ValueError when this is no event of the market.
+    Raises ChainError when this is no event of the market.
     """
-    entry = _events().get(bytes(topics[0])) if topics else None
+    entry = _entries("event", 32).get(bytes(topics[0])) if topics else None
     if entry is None:
-        raise ValueError("a log that is no event of the market")
-    indexed = [i for i in entry["inputs"] if i["indexed"]]
-    plain = [i for i in entry["inputs"] if not i["indexed"]]
-    if len(indexed) != len(topics) - 1:
-        raise ValueError(f"{entry['name']} with {len(topics)} topics")
+        raise ChainError("a log that is no event of the market")
+    indexed, plain = ([i for i in entry["inputs"] if i["indexed"] is so] for so in (True, False))
     try:
         args = _values(indexed, b"".join(topics[1:])) | _values(plain, data)
     except (DecodingError, OverflowError) as exc:
-        raise ValueError(f"{entry['name']} cannot be decoded: {exc}") from exc
+        raise ChainError(f"{entry['name']} cannot be decoded: {exc}") from exc
     return entry["name"], {i["name"]: args[i["name"]] for i in entry["inputs"]}
 
 
 def _values(inputs: Sequence[Mapping[str, Any]], data: bytes) -> dict[str, Any]:
-    types = [i["type"] for i in inputs]
-    return {
-        i["name"]: _plain(i["type"], value)
-        for i, value in zip(inputs, decode(types, data), strict=True)
-    }
+    values = decode([i["type"] for i in inputs], data)
+    return {i["name"]: _plain(i["type"], v) for i, v in zip(inputs, values, strict=True)}
 
 
 def _plain(kind: str, value: Any) -> Any:

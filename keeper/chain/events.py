@@ -10,6 +10,7 @@ from keeper.chain.rpc import Rpc
 from keeper.errors import RpcDown
 from keeper.ports import ChainEvent, Head
 
+FRESH = 8  # of the newest blocks are asked for by hash
 LAG = 64  # blocks that an endpoint may stand behind what was read before it counts as another chain
 
 
@@ -20,20 +21,15 @@ class Batch:
     Attributes:
         events: in log order.
         read: the block up to which everything is now read.
-        head: the newest block; the reading is complete when it is `read`.
+        complete: whether that was the newest block.
         restarted: the chain was found to be another than the one read before: what was built
             from earlier events is void, and `events` begin again with the first.
     """
 
     events: tuple[ChainEvent, ...]
     read: Head
-    head: Head
+    complete: bool
     restarted: bool
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing more is to be read by now."""
-        return self.read == self.head
 
 
 class EventFeed:
@@ -52,9 +48,17 @@ class EventFeed:
         start = self._first if restarted or self._cursor is None else self._cursor.number + 1
         end = min(head.number, start + self._chunk - 1)
         read = head if end == head.number else await self._rpc.block(end)
-        found = await events(self._rpc, self._addresses, start, end) if start <= end else []
+        fresh = max(start, head.number - FRESH + 1)
+        found: list[ChainEvent] = []
+        if start <= (last := min(end, fresh - 1)):
+            found += await events(self._rpc, self._addresses, start, last)
+        # A node that is a little behind the one that told the head gives no events of blocks that
+        # it does not have; asked for a block by its hash it says that it does not have it.
+        for number in range(fresh, end + 1):
+            block = await self._rpc.block(number) if number < end else read
+            found += await events(self._rpc, self._addresses, number, number, block.hash)
         self._cursor = read
-        return Batch(tuple(found), read, head, restarted)
+        return Batch(tuple(found), read, read == head, restarted)
 
     async def _lost(self, head: Head) -> bool:
         """Whether the block at the cursor is no longer on the chain."""

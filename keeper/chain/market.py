@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from web3.contract.async_contract import AsyncContract
-from web3.types import LogReceipt
 
 from keeper.chain import abi
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import Game
-from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, Unfunded, WrongContract
+from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded, WrongContract
 from keeper.ports import ChainEvent, RoundInfo, RoundStatus
 
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
@@ -49,8 +48,8 @@ class ContractMarket:
 
     async def round_info(self, round_id: int) -> RoundInfo:
         """A round. Raises Reverted("UnknownRound") when there is none."""
-        v = await self._call("getRoundInfo", round_id)
-        return RoundInfo(v[0], v[1], RoundStatus(v[2]), v[3], v[4], v[5], v[6], v[7], v[8])
+        draw_time, lock_time, status, *others = await self._call("getRoundInfo", round_id)
+        return RoundInfo(draw_time, lock_time, RoundStatus(status), *others)
 
     async def round_of(self, draw_time: int) -> int:
         """The round that stands for a draw time; 0 when none does."""
@@ -63,13 +62,8 @@ class ContractMarket:
 
     async def accepts(self, user: str, amount: int) -> bool:
         """Whether a payment as `settle` makes it would be accepted: `amount` wei, 50,000 gas."""
-        payment: Any = {
-            "from": self.address,
-            "to": user,
-            "value": amount,
-            "gas": _RECIPIENT_GAS,
-            "gasPrice": 0,
-        }
+        payment: Any = {"from": self.address, "to": user, "value": amount}
+        payment |= {"gas": _RECIPIENT_GAS, "gasPrice": 0}
         try:
             await self._rpc.ask(self._rpc.w3.eth.call(payment))
         except (Reverted, RpcRefused, Unfunded):  # out of gas is an error of the endpoint's own
@@ -81,46 +75,32 @@ class ContractMarket:
 
 
 async def events(
-    rpc: Rpc, markets: Iterable[str], from_block: int, to_block: int
+    rpc: Rpc, markets: Iterable[str], from_block: int, to_block: int, block_hash: str = ""
 ) -> list[ChainEvent]:
     """Every event of the markets in these blocks, both included, in log order.
 
-    Raises ChainError, also when the endpoint's logs do not fit what was asked.
+    Given the hash of the only block, an endpoint that does not have it says so. Raises
+    ChainError, also when the endpoint's logs do not fit what was asked.
     """
+    return await rpc.ask(_events(rpc, markets, from_block, to_block, block_hash))
+
+
+async def _events(
+    rpc: Rpc, markets: Iterable[str], from_block: int, to_block: int, block_hash: str
+) -> list[ChainEvent]:
     wanted = {rpc.w3.to_checksum_address(m) for m in markets}
-    query: Any = {"address": sorted(wanted), "fromBlock": from_block, "toBlock": to_block}
-    logs: Sequence[LogReceipt] = await rpc.ask(rpc.w3.eth.get_logs(query))
-    times = await _timestamps(rpc, {"0x" + log["blockHash"].hex() for log in logs})
+    blocks = {"fromBlock": from_block, "toBlock": to_block}
+    query: Any = {"address": sorted(wanted)} | ({"blockHash": block_hash} if block_hash else blocks)
+    logs = await rpc.w3.eth.get_logs(query)
+    hashes = {"0x" + log["blockHash"].hex() for log in logs}
+    times = {head.hash: head.timestamp for head in await asyncio.gather(*map(rpc.block, hashes))}
     found = []
     for log in logs:
-        if log["address"] not in wanted or not from_block <= log["blockNumber"] <= to_block:
+        number, at = log["blockNumber"], "0x" + log["blockHash"].hex()
+        in_range = from_block <= number <= to_block and at == (block_hash or at)
+        if log["address"] not in wanted or not in_range:
             raise RpcDown(f"{rpc.where} answers with logs that were not asked for")
-        try:
-            name, args = abi.event(log["topics"], log["data"])
-        except ValueError as exc:
-            raise ChainError(f"block {log['blockNumber']}: {exc}") from exc
-        block_hash = "0x" + log["blockHash"].hex()
-        found.append(
-            ChainEvent(
-                market=log["address"],
-                name=name,
-                args=args,
-                block_number=log["blockNumber"],
-                block_hash=block_hash,
-                tx_hash="0x" + log["transactionHash"].hex(),
-                log_index=log["logIndex"],
-                timestamp=times[block_hash],
-            )
-        )
+        name, args = abi.event(log["topics"], log["data"])
+        tx_hash, index = "0x" + log["transactionHash"].hex(), log["logIndex"]
+        found.append(ChainEvent(log["address"], name, args, number, at, tx_hash, index, times[at]))
     return sorted(found, key=lambda e: (e.block_number, e.log_index))
-
-
-async def _timestamps(rpc: Rpc, hashes: Iterable[str]) -> dict[str, int]:
-    """When these blocks were made, by hash; a few are asked at a time."""
-    few = asyncio.Semaphore(8)
-
-    async def timestamp(block_hash: str) -> tuple[str, int]:
-        async with few:
-            return block_hash, (await rpc.block(block_hash)).timestamp
-
-    return dict(await asyncio.gather(*map(timestamp, hashes)))

@@ -12,31 +12,17 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import (
-    BadFunctionCallOutput,
-    BlockNotFound,
-    ContractLogicError,
-    TimeExhausted,
-    Web3Exception,
-    Web3RPCError,
-)
+from web3.exceptions import BadFunctionCallOutput, BlockNotFound, ContractLogicError, Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import BlockData, RPCEndpoint
 
 from keeper.chain import abi
-from keeper.errors import (
-    ChainError,
-    NotMined,
-    RpcDown,
-    RpcRefused,
-    Unfunded,
-    WrongChain,
-    WrongContract,
-)
+from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongChain, WrongContract
 from keeper.ports import Head
 
 T = TypeVar("T")
 MAX_ANSWER = 32 << 20  # bytes; a full chunk of logs is far below
+_AT_ONCE = 8  # requests; nodes refuse those who ask too much
 
 
 class Rpc:
@@ -54,13 +40,13 @@ class Rpc:
         self.chain_id = chain_id
         secrets = [*parts.path.split("/"), parts.query, parts.username, parts.password]
         self._secrets = [url, *(s for s in secrets if s and len(s) > 3)]
-        self._provider = _Provider(url, timeout)
         # Polygon's blocks carry its validators' signatures where Ethereum allows 32 bytes.
-        self.w3 = AsyncWeb3(self._provider, middleware=[(ExtraDataToPOAMiddleware, "poa")])
+        middleware: Any = [(ExtraDataToPOAMiddleware, "poa")]
+        self.w3 = AsyncWeb3(_Provider(url, self.where, timeout), middleware=middleware)
 
     async def close(self) -> None:
         """Closes its connections."""
-        await self._provider.disconnect()
+        await self.w3.provider.disconnect()
 
     async def ask(self, request: Awaitable[T]) -> T:
         """The answer to a request made with `w3`. Raises ChainError and nothing else."""
@@ -68,25 +54,17 @@ class Rpc:
             return await request
         except ChainError:
             raise
-        except (
-            Web3Exception,
-            aiohttp.ClientError,
-            OSError,  # TimeoutError too
-            ValueError,
-            TypeError,
-            LookupError,
-            AttributeError,
-        ) as exc:
+        except Exception as exc:  # web3 and what is below it fail in any way on a bad answer
             raise self._told(exc) from exc
 
     async def check(self) -> None:
         """Raises WrongChain when the endpoint serves another chain."""
         if (actual := await self.ask(self.w3.eth.chain_id)) != self.chain_id:
-            raise WrongChain(self.chain_id, actual)
+            raise WrongChain(f"the RPC endpoint serves chain {actual}, not {self.chain_id}")
 
     async def head(self) -> Head:
         """The newest block."""
-        return await self.ask(self._block("latest"))
+        return await self.block("latest")
 
     async def block(self, at: int | str) -> Head:
         """A block by number or hash. Raises RpcDown when the endpoint does not have it."""
@@ -103,11 +81,9 @@ class Rpc:
     def _told(self, exc: Exception) -> ChainError:
         match exc:
             case ContractLogicError(data=data):
-                return abi.revert(_bytes(data))
+                return abi.revert(data)
             case BadFunctionCallOutput():
                 return WrongContract("no market answers at that address")
-            case TimeExhausted():
-                return NotMined("a transaction is not mined yet")
             case BlockNotFound():
                 return RpcDown(f"{self.where} does not have the block asked for")
             case Web3RPCError():
@@ -115,8 +91,6 @@ class Rpc:
                 if "insufficient funds" in why.lower():
                     return Unfunded(why)
                 return RpcRefused(f"{self.where} refuses: {why}")
-            case aiohttp.ClientResponseError():
-                return RpcDown(f"{self.where} answers with HTTP {exc.status}")
             case TimeoutError():
                 return RpcDown(f"{self.where} does not answer in time")
             case aiohttp.ClientError() | OSError():
@@ -134,21 +108,19 @@ class Rpc:
 class _Provider(AsyncHTTPProvider):
     """web3's provider with kept connections, bounded answers and no redirects."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, where: str, timeout: float) -> None:
         super().__init__(url)
         # Off: it lets a contract's error make this process fetch any URL.
         self.global_ccip_read_enabled = False
-        self._url = url
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._session: aiohttp.ClientSession | None = None
+        self._url, self._where, self._few = url, where, asyncio.Semaphore(_AT_ONCE)
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=timeout),
+            headers={"Content-Type": "application/json"},
+        )
 
     async def _make_request(self, _method: RPCEndpoint, request_data: bytes) -> bytes:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(
-            self._url, data=request_data, headers=headers, allow_redirects=False
-        ) as response:
+        post = self._session.post(self._url, data=request_data, allow_redirects=False)
+        async with self._few, post as response:
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
@@ -156,25 +128,12 @@ class _Provider(AsyncHTTPProvider):
                     raise ValueError("too long an answer")
             # Nodes tell of errors with any status: what matters is whether JSON came.
             if response.status != 200 and not body.lstrip().startswith(b"{"):
-                response.raise_for_status()
-                raise ValueError(f"HTTP {response.status}")
+                raise RpcDown(f"{self._where} answers with HTTP {response.status}")
             return bytes(body)
 
     async def disconnect(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            await asyncio.sleep(0)  # lets the transports go
-            self._session = None
-
-
-def _bytes(data: Any) -> bytes:
-    """The bytes that a reverted call returned; nodes put them into other places, too."""
-    if isinstance(data, dict):
-        data = data.get("data")
-    try:
-        return bytes.fromhex(data.removeprefix("0x")) if isinstance(data, str) else b""
-    except ValueError:
-        return b""
+        await self._session.close()
+        await asyncio.sleep(0)  # lets the transports go
 
 
 def _message(exc: Web3RPCError) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from web3.exceptions import BlockNotFound
 
 from keeper.chain.events import LAG, Batch, EventFeed
 from keeper.chain.market import ContractMarket
@@ -103,6 +106,34 @@ async def test_a_chain_that_began_again_is_read_again(
     await read_all(feed)
     await chain.rpc("evm_revert", snapshot)
     assert (await feed.poll()).restarted
+
+
+async def test_a_node_that_lags_behind_the_head_it_shows_hides_no_event(
+    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
+) -> None:
+    """Behind one address several nodes: one tells the head, another that is behind the logs."""
+    feed = EventFeed(rpc, [market], 1000)
+    await read_all(feed)
+    get_logs, behind = rpc.w3.eth.get_logs, await chain.number()
+
+    async def of_another_node(query: dict[str, Any]) -> list[Any]:
+        if "blockHash" not in query:
+            return list(await get_logs({**query, "toBlock": min(query["toBlock"], behind)}))
+        found = await rpc.w3.eth.get_block(query["blockHash"])
+        if found["number"] > behind:
+            raise BlockNotFound("unknown block")
+        return list(await get_logs(query))  # type: ignore[arg-type]
+
+    rpc.w3.eth.get_logs = of_another_node  # type: ignore[method-assign,assignment]
+    for i in range(3):
+        await deployed.bet(ANN, 1, i, E)
+    with pytest.raises(RpcDown, match="does not have the block"):
+        await feed.poll()
+    behind += 2  # part of a poll is not a part of its events
+    with pytest.raises(RpcDown, match="does not have the block"):
+        await feed.poll()
+    behind += 1
+    assert sum(e.name == "BetPlaced" for e in events_of(await read_all(feed))) == 3
 
 
 async def test_what_fails_is_read_again(rpc: Rpc, market: ContractMarket) -> None:

@@ -119,6 +119,7 @@ async def test_a_whole_round(
         won = E // 2 - E // 2 * 200 // 10_000
         assert 0 <= before[CY] + won - await chain.balance(CY) < GAS
         await keeper.until(lambda: has_round(market, 2))  # the next draw's
+        await keeper.until(lambda: len(keeper.logged("done", duty="Settle")) == 2)
         assert await keeper.terminate() == 0
 
     seen = await asyncio.wait_for(watching, 60)
