@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,10 +21,11 @@ MIN_BET, MAX_BET = POL // 100, 100 * POL
 
 
 @pytest.fixture(scope="session")
-def node() -> Node:
+def node() -> Iterator[Node]:
     node = Node(chain.provider.uri)
     node.mine_at(START)
-    return node
+    yield node
+    node.close()
 
 
 @pytest.fixture(scope="session")

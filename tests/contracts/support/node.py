@@ -48,6 +48,9 @@ class Node:
         self._connection = HTTPConnection(address.hostname, address.port, timeout=60)
         self.request("anvil_setBlockTimestampInterval", 1)
 
+    def close(self) -> None:
+        self._connection.close()
+
     def batch(self, calls: list[tuple[str, list[Any]]]) -> list[dict[str, Any]]:
         """Several requests in one; those that change something must not go together."""
         if not calls:
