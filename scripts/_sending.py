@@ -116,24 +116,21 @@ def send(
 
     Raises UserError when the transaction fails or is not mined.
     """
-    _unlock(account)
-    ecosystem = account.provider.network.ecosystem
-    signed = account.sign_transaction(
-        ecosystem.create_transaction(
-            type=2,
-            chain_id=web3.eth.chain_id,
-            nonce=web3.eth.get_transaction_count(
-                Web3.to_checksum_address(account.address), "pending"
-            ),
-            sender=account.address,
-            receiver=prepared.to,
-            data=prepared.data,
-            value=prepared.value,
-            gas_limit=prepared.gas,
-            max_fee=prepared.fees.most,
-            max_priority_fee=min(prepared.fees.tip, prepared.fees.most),
-        )
+    transaction = account.provider.network.ecosystem.create_transaction(
+        type=2,
+        chain_id=web3.eth.chain_id,
+        nonce=web3.eth.get_transaction_count(Web3.to_checksum_address(account.address), "pending"),
+        sender=account.address,
+        receiver=prepared.to,
+        data=prepared.data,
+        value=prepared.value,
+        gas_limit=prepared.gas,
+        max_fee=prepared.fees.most,
+        max_priority_fee=min(prepared.fees.tip, prepared.fees.most),
     )
+    with logger.at_level(LogLevel.ERROR):  # that it signs without asking was asked already
+        _unlock(account)
+        signed = account.sign_transaction(transaction)
     if signed is None:
         raise UserError(f"{account.alias} did not sign: nothing was sent")
     sent = web3.eth.send_raw_transaction(signed.serialize_transaction())
@@ -180,8 +177,8 @@ def _afford(account: AccountAPI, balance: int, needed: int) -> None:
 
 
 def _unlock(account: AccountAPI) -> None:
-    """Asks for a keystore's passphrase; that the transaction be signed is confirmed already."""
-    if not isinstance(account, KeyfileAccount):
+    """Asks for a keystore's passphrase, once a command."""
+    if not isinstance(account, KeyfileAccount) or not account.locked:
         return
     variable = f"APE_ACCOUNTS_{account.alias}_PASSPHRASE"
     if not (sys.stdin.isatty() or os.environ.get(variable)):
@@ -189,8 +186,7 @@ def _unlock(account: AccountAPI) -> None:
             f"the passphrase of {account.alias} is asked for on a terminal or read from "
             f"{variable}: nothing was sent"
         )
-    with logger.at_level(LogLevel.ERROR):
-        account.set_autosign(True)
+    account.set_autosign(True)
 
 
 def _why(web3: Web3, account: AccountAPI, prepared: Prepared) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from keeper.domain.calendar import draw_date
-from keeper.domain.draw import make_draw
+from keeper.domain.draw import Game, make_draw
 from keeper.domain.lines import Outcome, Prediction, outcome
 from scripts._cli import BALLS, ROUND, Sender, command, on_market, sends
 from scripts._errors import UserError
-from scripts._market import Market, Round
+from scripts._market import Market
 from scripts._text import coins, derivation
 
 
@@ -45,7 +45,7 @@ def finalize(
       ape run oracle finalize 3 --whites 15,19,20,61,70 --special 9 --game mega-millions
     """
     info = market.round(round_id)
-    n, origin = _number(market, info, whites, special, number)
+    n, origin = number_of(market.game, info.draw_time, whites, special, number)
     won = [p.name for p in Prediction if outcome(p, n) is Outcome.WON]
     shows = [
         ("round", info.title),
@@ -57,21 +57,21 @@ def finalize(
     click.echo(f"round {round_id} has winning number {n}")
 
 
-def _number(
-    market: Market,
-    info: Round,
+def number_of(
+    game: Game,
+    draw_time: int,
     whites: tuple[int, ...] | None,
     special: int | None,
     number: int | None,
 ) -> tuple[int, str]:
-    """The winning number, and where it comes from."""
+    """The winning number, and where it comes from. Raises UserError, InvalidDraw."""
     if (whites is None) is not (special is None):
         raise UserError("the balls are five: give both --whites and --special")
     if whites is None or special is None:
         if number is None:
             raise UserError("give the balls: --whites 15,19,20,61,70 --special 9")
         return number, "as given, CHECK IT: no balls were given to derive it from"
-    draw = make_draw(market.game, draw_date(market.game, info.draw_time), whites, special)
+    draw = make_draw(game, draw_date(game, draw_time), whites, special)
     if number not in (None, draw.winning_number):
         raise UserError(
             f"--number {number} is not what the balls give: {derivation(draw.whites, special)}"

@@ -67,22 +67,16 @@ def test_rounds_are_locked_cancelled_and_voided(worlds: Worlds) -> None:
     assert status(cancelled) is status(voided) is RoundStatus.CANCELLED
 
 
-def test_a_round_is_finalized_by_its_balls(worlds: Worlds) -> None:
-    one, other = worlds(), worlds()
-    for world in (one, other):
-        world.play()
-        world.at(POWERBALL_DRAW + 60)
+def test_a_round_is_finalized_by_its_balls(world: World) -> None:
+    world.play()
+    world.at(POWERBALL_DRAW + 60)
     balls = ("--whites", "9 8 7 6 5", "--special", "7")
-    right = one.ape("oracle", "finalize", "1", *balls, *PB, by="oracle")
-    wrong = other.ape("oracle", "finalize", "1", *balls, "--number", "36", *PB, by="oracle")
-    out = right.ok()
+    out = world.ape("oracle", "finalize", "1", *balls, *PB, by="oracle").ok()
     assert "85: 5 + 6 + 7 + 8 + 9 = 35; special ball 7 is odd: + 50 = 85" in out
     assert "2026-08-19 (Wednesday)" in out
     assert "ODD, HIGH, ODD_HIGH" in out
-    assert one.market().functions.getRoundInfo(1).call()[3] == 85
-    assert status(one) is RoundStatus.FINALIZED
-    assert "5 + 6 + 7 + 8 + 9 = 35; special ball 7 is odd: + 50 = 85" in wrong.refused()
-    assert status(other) is RoundStatus.LOCKED
+    assert world.market().functions.getRoundInfo(1).call()[3] == 85
+    assert status(world) is RoundStatus.FINALIZED
 
 
 def test_a_bet_is_placed_and_shown(worlds: Worlds) -> None:
@@ -126,8 +120,6 @@ def test_money_comes_back_and_the_books_close(worlds: Worlds, home: Home) -> Non
     assert "refund    1 POL" in refunded.ok()
     assert 99 * POL // 100 < early.balance(early.address("ann")) - ann <= POL
 
-    shown = world.ape("bets", "show", "1", "TEST::6", *PB)
-    assert "can claim now: 5.94 POL winnings, 0 POL refund" in shown.ok()
     claimed = world.ape("claims", "claim", "1", *PB, by="bob")
     meanwhile = world.ape("status", *PB)
     assert "winnings  5.94 POL" in claimed.ok()
@@ -199,10 +191,7 @@ def test_betting_is_paused_and_goes_on(worlds: Worlds) -> None:
     unpaused.ok()
     assert not free.market().functions.paused().call()
 
-    refused = stopped.ape("rounds", "create", "--next", *PB, by="operator")
-    state = stopped.ape("status", *PB)
-    assert "EnforcedPause: the market is paused" in refused.refused()
-    assert "no, it is PAUSED" in state.ok()
+    assert "no, it is PAUSED" in stopped.ape("status", *PB).ok()
 
 
 def test_roles_change_hands(worlds: Worlds) -> None:

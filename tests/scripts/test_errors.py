@@ -69,10 +69,6 @@ WRONG: Mapping[str, tuple[Start, tuple[str, ...]]] = {
         lambda w: w.ape("bets", "place", "1", "0", "1 POL", *PB, by=Home.ALIAS),
         ("account treasurer (0x", "holds 0 POL and needs up to 1 POL"),
     ),
-    "an account that is not there": (
-        lambda w: w.ape("safety", "pause", *PB, by="nobody"),
-        ("Account with alias 'nobody' not found",),
-    ),
     "gas above the cap": (
         lambda w: w.ape("safety", "pause", *PB, "--max-fee", "29 gwei", by="guardian"),
         ("more than the cap of 29 gwei: wait, or raise --max-fee",),

@@ -7,9 +7,12 @@ import random
 import pytest
 from web3.exceptions import Web3RPCError
 
+from keeper.domain.draw import MEGA_MILLIONS, InvalidDraw
 from keeper.domain.lines import Prediction
 from scripts import _text
+from scripts._errors import UserError
 from scripts._market import in_ranges
+from scripts.oracle import number_of
 
 POL = 10**18
 
@@ -122,6 +125,38 @@ def test_the_derivation_is_the_one_of_the_design() -> None:
     assert _text.derivation((15, 19, 20, 61, 70), 6) == (
         "15 + 19 + 20 + 61 + 70 = 185; special ball 6 is even; last two digits: 85"
     )
+
+
+BALLS = ((15, 19, 20, 61, 70), 9)
+MEGA_DRAW = 1787108400  # of 2026-08-18
+
+
+def test_the_winning_number_is_derived_from_the_balls_where_there_are_any() -> None:
+    assert number_of(MEGA_MILLIONS, MEGA_DRAW, *BALLS, None)[0] == 35
+    assert number_of(MEGA_MILLIONS, MEGA_DRAW, *BALLS, 35)[0] == 35
+    n, origin = number_of(MEGA_MILLIONS, MEGA_DRAW, None, None, 36)
+    assert n == 36
+    assert "CHECK IT" in origin
+
+
+@pytest.mark.parametrize(
+    ("whites", "special", "number", "said"),
+    [
+        (*BALLS, 36, "--number 36 is not what the balls give: 15 \\+ 19"),
+        (None, None, None, "give the balls"),
+        (BALLS[0], None, 35, "both --whites and --special"),
+        (None, 9, 35, "both --whites and --special"),
+        (BALLS[0], 25, None, "special ball is not in 1..24"),
+        ((15, 19, 20, 61, 71), 9, None, "white ball is not in 1..70"),
+        ((15, 15, 20, 61, 70), 9, None, "appears twice"),
+        ((15, 19, 20, 61), 9, None, "4 white balls"),
+    ],
+)
+def test_a_result_that_does_not_fit_is_refused(
+    whites: tuple[int, ...] | None, special: int | None, number: int | None, said: str
+) -> None:
+    with pytest.raises((UserError, InvalidDraw), match=said):
+        number_of(MEGA_MILLIONS, MEGA_DRAW, whites, special, number)
 
 
 @pytest.mark.parametrize("text", ["15,19,20,61,70", "15 19 20 61 70", " 15, 19, 20, 61, 70 "])

@@ -85,7 +85,7 @@ class Run:
 
     def _outcome(self) -> tuple[int, str, str]:
         if self._done is None:
-            self._done = self._process.communicate(self._typed, timeout=120)
+            self._done = self._process.communicate(self._typed, timeout=300)
         return self._process.returncode, *self._done
 
     def wait(self) -> None:
