@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from ape.exceptions import ApeException, NetworkMismatchError
 from eth_utils.crypto import keccak
-from hexbytes import HexBytes
 from requests.exceptions import RequestException
 from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
 
@@ -78,10 +77,6 @@ class UserError(Exception):
     """Something that the user can understand and act upon: one line."""
 
 
-# These say in their messages all that there is to say.
-_PLAIN = (UserError, KeeperError, UnknownGame, InvalidDraw, NoDraw)
-
-
 def refusal(error: Reverted, symbol: str = "POL") -> str:
     """An error of the contract: its name, its values as people read them, and what to do."""
     shown = {name: _shown(name, value, symbol) for name, value in error.args_.items()}
@@ -90,7 +85,7 @@ def refusal(error: Reverted, symbol: str = "POL") -> str:
     if values:
         text += f" ({values})"
     if "status" in error.args_:
-        shown["standing"] = _STANDING[RoundStatus(error.args_["status"])]
+        shown["standing"] = _STANDING.get(error.args_["status"], "is in a state unknown here")
     hint = _HINTS.get(error.name)
     return f"{text}: {hint.format_map(shown)}" if hint else text
 
@@ -100,7 +95,7 @@ def _shown(name: str, value: Any, symbol: str) -> str:
         return coins(value, symbol)
     if name in _TIMES:
         return utc(value)
-    if name == "status":
+    if name == "status" and value in _STANDING:
         return RoundStatus(value).name
     if name in ("feeBps", "maxFeeBps"):
         return fee(value)
@@ -114,34 +109,45 @@ def revert_of(exc: ContractLogicError) -> Reverted:
     data = exc.data
     if isinstance(data, Mapping):  # some nodes wrap it
         data = data.get("data")
-    if isinstance(data, str) and data.startswith("0x"):
-        return abi.revert(bytes(HexBytes(data)))
+    if isinstance(data, str) and re.fullmatch(r"0x([0-9a-fA-F]{2})*", data):
+        return abi.revert(bytes.fromhex(data[2:]))
     return Reverted("", {"message": exc.message} if exc.message else {})
 
 
 def explain(exc: BaseException, symbol: str = "POL") -> str | None:
     """The line for a failure that is not a fault of ours; None for one that is."""
-    if isinstance(exc, ContractLogicError):
-        return refusal(revert_of(exc), symbol)
-    if isinstance(exc, Reverted):
-        return refusal(exc, symbol)
-    if isinstance(exc, BadFunctionCallOutput):
-        return "no market answers at that address: the record is of another chain or contract"
-    if isinstance(exc, Web3RPCError):
-        message = (exc.rpc_response or {}).get("error", {})
-        return f"the node refuses: {message.get('message') or exc.message}"
-    if isinstance(exc, RequestException):
-        place = urlsplit(exc.request.url or "").netloc if exc.request else ""
-        return f"the node {place.rpartition('@')[2]} does not answer ({type(exc).__name__})"
-    if isinstance(exc, NetworkMismatchError):
-        return f"wrong chain: {_first_line(exc)}"
-    if isinstance(exc, ApeException | Web3Exception):
-        return _first_line(exc)
-    return _first_line(exc) if isinstance(exc, _PLAIN) else None
+    line = _explained(exc, symbol)
+    return None if line is None else _harmless(line)
 
 
-def _first_line(exc: BaseException) -> str:
-    """Without what may be a secret: of an endpoint's address its host is enough."""
-    line = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
+def _explained(exc: BaseException, symbol: str) -> str | None:
+    match exc:
+        case ContractLogicError():
+            return refusal(revert_of(exc), symbol)
+        case Reverted():
+            return refusal(exc, symbol)
+        case BadFunctionCallOutput():
+            return "no market answers at that address: the record is of another chain or contract"
+        case Web3RPCError():
+            error = (exc.rpc_response or {}).get("error")
+            message = error.get("message") if isinstance(error, Mapping) else error
+            return f"the node refuses: {message or exc.message}"
+        case RequestException():
+            place = urlsplit(exc.request.url or "").netloc if exc.request else ""
+            return f"the node {place.rpartition('@')[2]} does not answer ({type(exc).__name__})"
+        case NetworkMismatchError():
+            return f"wrong chain: {exc}"
+        case ApeException() | Web3Exception():
+            return str(exc) or type(exc).__name__
+        # These say in their messages all that there is to say.
+        case UserError() | KeeperError() | UnknownGame() | InvalidDraw() | NoDraw():
+            return str(exc)
+    return None
+
+
+def _harmless(text: str) -> str:
+    """One line, whoever wrote it; without what may be a key: of an address its host is enough."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(line.split())[:600]
     line = re.sub(r"\b(https?|wss?)://(?:[^@/\s]*@)?([^/\s'\"),]+)[^\s'\"),]*", r"\1://\2", line)
     return re.sub(r"\burl: /\S*", "url: ...", line)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 import requests
+from web3.exceptions import ContractLogicError, Web3RPCError
 
 from keeper.chain.abi import market_abi
 from keeper.errors import Reverted
@@ -214,6 +215,36 @@ def test_no_error_shows_what_may_be_a_key() -> None:
     line += _errors.explain(UserError(f"cannot use '{endpoint}', {down.value}")) or ""
     assert "cannot use 'http://127.0.0.1:" in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": -32000, "message": "nonce\x1b[2J\ntoo low"}},
+        {"error": "nonce too\r\nlow"},
+        {"error": {"code": -32000, "message": None}},
+        {},
+    ],
+)
+def test_what_a_node_says_stays_one_harmless_line(answer: Any) -> None:
+    line = _errors.explain(Web3RPCError("nonce \x07 too low", rpc_response=answer))
+    assert line is not None
+    assert line.startswith("the node refuses: nonce")
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    "data", ["0x", "0xzz", "0x1", "0x12345678", {"data": "0x"}, None, "no data"]
+)
+def test_any_data_of_a_refused_call_is_read(data: Any) -> None:
+    line = _errors.explain(ContractLogicError("execution reverted", data=data))
+    assert line is not None
+    assert line.startswith("the contract refuses: an error without a known name")
+
+
+def test_a_status_nobody_knows_is_told_as_it_is() -> None:
+    line = refusal(Reverted("WrongStatus", {"roundId": 1, "status": 200}))
+    assert "status 200" in line
 
 
 def test_a_fault_of_ours_is_not_taken_for_the_users() -> None:
