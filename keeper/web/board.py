@@ -10,14 +10,16 @@ import orjson
 
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView, RoundView
-from keeper.web import frames
-from keeper.web.frames import Cursor, Delta
-from keeper.web.messages import Malformed
+from keeper.web import protocol
+from keeper.web.protocol import Cursor, Delta, Malformed
 from keeper.web.views import Lines, event_data, lines_data, lines_of, market_data, round_data
 
 _CHANNEL = re.compile(
     r"market:(0x[\da-f]{40})|round:(0x[\da-f]{40}):([1-9]\d{0,17})", re.ASCII | re.IGNORECASE
 )
+
+
+Events = Sequence[ChainEvent]
 
 
 class Board:
@@ -44,7 +46,7 @@ class Board:
         """The head's time, unix seconds UTC, by which a round's status goes."""
         return self.head.timestamp if self.head else 0
 
-    def take(self, events: Sequence[ChainEvent], head: Head, finalized: int | None) -> list[Delta]:
+    def take(self, events: Events, head: Head, finalized: int | None) -> list[Delta]:
         """Takes what the views have taken already; what of it is new, in log order."""
         deltas = self._tell(sorted((e for e in events if _cursor(e) > self.position), key=_cursor))
         self.head, self.position = head, Cursor(head.number, hash=head.hash)
@@ -62,7 +64,7 @@ class Board:
         """What a channel is about, its address in whatever capitals. Raises Malformed."""
         found = _CHANNEL.fullmatch(channel)
         if not found:
-            raise Malformed("bad_channel", "a channel is market:<address> or round:<address>:<id>")
+            raise Malformed("bad_channel", "it is market:<address> or round:<address>:<number>")
         address = (found[1] or found[2]).lower()
         market = next((m for m in self.markets if m.address.lower() == address), None)
         if market is None:
@@ -88,28 +90,20 @@ class Board:
 
     def snapshot(self, channel: str, *, recovered: bool) -> bytes:
         """A frame with the channel as it is now. Raises Malformed when there is none."""
-        return frames.message(
-            {
-                "type": "snapshot",
-                "channel": channel,
-                "cursor": str(self.position),
-                "recovered": recovered,
-                "headTime": self.now,
-                "data": orjson.Fragment(self.data(channel)),
-            }
+        return protocol.message(
+            "snapshot",
+            channel=channel,
+            cursor=str(self.position),
+            recovered=recovered,
+            headTime=self.now,
+            data=orjson.Fragment(self.data(channel)),
         )
 
     def heartbeat(self) -> bytes:
         """A frame that says how far everything is known."""
-        return frames.message(
-            {
-                "type": "heartbeat",
-                "head": self.head.number if self.head else None,
-                "headTime": self.now,
-                "finalized": self.finalized,
-                "cursor": str(self.position),
-            }
-        )
+        head = self.head.number if self.head else None
+        at = {"head": head, "headTime": self.now, "finalized": self.finalized}
+        return protocol.message("heartbeat", cursor=str(self.position), **at)
 
     def missed(self, since: Mapping[str, Cursor]) -> dict[str, bytes]:
         """By channel, in frames, what came after its cursor; absent where that is not known.
@@ -133,7 +127,7 @@ class Board:
         oldest = self._deltas[0].cursor if full else Cursor(-1)
         return self._hashes.get(since.block) == since.hash and oldest <= since <= self.position
 
-    def _tell(self, events: Sequence[ChainEvent]) -> list[Delta]:
+    def _tell(self, events: Events) -> list[Delta]:
         """The views being ahead of the events, lines are counted from the last one back."""
         markets = {market.address: market for market in self.markets}
         lines: dict[str, Lines] = {}
@@ -149,7 +143,6 @@ class Board:
                 totals[e.args["prediction"]] -= e.args["amount"]
                 bets[e.args["prediction"]] -= 1
             told = {
-                "type": "event",
                 "cursor": str(cursor),
                 "event": e.name,
                 "data": orjson.Fragment(orjson.dumps(data)),  # once for all channels

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from keeper.web import frames
-from keeper.web.frames import Close
+from keeper.web import protocol
+from keeper.web.protocol import Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Limits:
         soft_bytes: above so much unsent, updates are left out and a fresh snapshot follows.
         hard_bytes, stall_seconds: above so much, or so long without progress, it is cut off.
         history: how many events are kept for clients that resume.
+        heartbeat_seconds: how often everybody hears from the server.
     """
 
     connections: int = 20_000
@@ -35,8 +37,10 @@ class Limits:
     hard_bytes: int = 1024 * 1024
     stall_seconds: float = 5.0
     history: int = 8192
+    heartbeat_seconds: float = 25.0
 
 
+@dataclass(slots=True, eq=False)
 class Client:
     """A connection's sending side. Nothing here ever waits for the client, but `close`.
 
@@ -44,40 +48,37 @@ class Client:
         channels: what it is subscribed to.
         stale: those of them that it must be sent a fresh snapshot of, in that order.
         cut_off: it did not read, and was dropped.
+        written: bytes so far.
+        read: bytes that the network had taken at `read_at`, when it was last seen to take some.
     """
 
-    def __init__(
-        self,
-        address: str,
-        ws: web.WebSocketResponse,
-        transport: asyncio.WriteTransport,
-        limits: Limits,
-    ) -> None:
-        self.address = address
-        self.channels: set[str] = set()
-        self.stale: dict[str, None] = {}
-        self.cut_off = False
-        self._ws, self._transport, self._limits = ws, transport, limits
-        self._written = 0
-        self._read = 0  # what the network had taken when it was last seen to take something
-        self._read_at = asyncio.get_running_loop().time()
+    address: str
+    ws: web.WebSocketResponse
+    transport: asyncio.WriteTransport
+    limits: Limits
+    channels: set[str] = field(default_factory=set)
+    stale: dict[str, None] = field(default_factory=dict)
+    cut_off: bool = False
+    written: int = 0
+    read: int = 0
+    read_at: float = field(default_factory=time.monotonic)
 
     @property
     def unsent(self) -> int:
         """Bytes that the network has not taken yet."""
-        return self._transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size()
 
     @property
     def slow(self) -> bool:
         """Whether more is waiting than replaceable updates may add to."""
-        return self.unsent > self._limits.soft_bytes
+        return self.unsent > self.limits.soft_bytes
 
     def send(self, frame: bytes) -> None:
         """Writes a frame. Too much that waits ends the connection."""
-        if not self._transport.is_closing():
-            self._transport.write(frame)
-            self._written += len(frame)
-            if self.unsent > self._limits.hard_bytes:
+        if not self.transport.is_closing():
+            self.transport.write(frame)
+            self.written += len(frame)
+            if self.unsent > self.limits.hard_bytes:
                 self.abort()
 
     def offer(self, frame: bytes, channel: str) -> None:
@@ -89,16 +90,15 @@ class Client:
 
     def stalled(self, now: float) -> bool:
         """Whether what waits has not moved for too long; to be asked again and again."""
-        unsent = self.unsent
-        read = self._written - unsent
-        if read > self._read or not unsent:
-            self._read, self._read_at = read, now
-        return now - self._read_at > self._limits.stall_seconds
+        read = self.written - self.unsent
+        if read > self.read or not self.unsent:
+            self.read, self.read_at = read, now
+        return now - self.read_at > self.limits.stall_seconds
 
     def abort(self) -> None:
         """Drops the connection and all that waits."""
         self.cut_off = True
-        self._transport.abort()
+        self.transport.abort()
 
     async def close(self, why: Close, parting: bytes = b"") -> None:
         """Says why, by a frame of its own or as an error, and ends the connection.
@@ -107,7 +107,7 @@ class Client:
         """
         code = why.name.lower()
         retryable = why >= Close.STARTING
-        self.send(parting or frames.error(code, code.replace("_", " "), retryable=retryable))
-        await self._ws.close(code=why, message=code.encode(), drain=False)
+        self.send(parting or protocol.error(code, code.replace("_", " "), retryable=retryable))
+        await self.ws.close(code=why, message=code.encode(), drain=False)
         if self.unsent:
             self.abort()

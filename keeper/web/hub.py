@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from keeper.ports import ChainEvent, Head
+from keeper.ports import Head
 from keeper.projection import MarketView
-from keeper.web import frames
-from keeper.web.board import Board
+from keeper.web import protocol
+from keeper.web.board import Board, Events
 from keeper.web.client import Client, Limits
-from keeper.web.frames import Close
-from keeper.web.messages import Malformed, Wish
+from keeper.web.protocol import Close, Malformed, Wish
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
 
@@ -31,14 +31,9 @@ class Hub:
     """
 
     def __init__(
-        self,
-        chain_id: int,
-        markets: Sequence[MarketView],
-        heartbeat_seconds: float = 25.0,
-        limits: Limits | None = None,
+        self, chain_id: int, markets: Sequence[MarketView], limits: Limits | None = None
     ) -> None:
         self.limits = limits or Limits()
-        self.heartbeat_seconds = heartbeat_seconds
         self.board = Board(markets, self.limits.history)
         self.cut_off = 0
         self._chain_id = chain_id
@@ -49,7 +44,7 @@ class Hub:
 
     # ---- for the app: what happened
 
-    def publish(self, events: Sequence[ChainEvent], head: Head, finalized: int | None) -> None:
+    def publish(self, events: Events, head: Head, finalized: int | None) -> None:
         """Tells the events of all markets, after they were applied to the views.
 
         `head` is the block up to which every market's events were read. Events at or before an
@@ -63,11 +58,7 @@ class Hub:
                         client.offer(frame, channel)
 
     def reset(
-        self,
-        markets: Sequence[MarketView],
-        head: Head,
-        finalized: int | None,
-        recent: Sequence[ChainEvent] = (),
+        self, markets: Sequence[MarketView], head: Head, finalized: int | None, recent: Events = ()
     ) -> None:
         """Begins anew, the chain having changed: everybody gets fresh snapshots of these views.
 
@@ -86,7 +77,7 @@ class Hub:
         ends = []
         for client in self._clients:
             retry = retry_after_ms + secrets.randbelow(retry_after_ms + 1)
-            parting = frames.message({"type": "shutdown", "retryAfterMs": retry})
+            parting = protocol.message("shutdown", retryAfterMs=retry)
             ends.append(client.close(Close.SHUTDOWN, parting))
         await asyncio.gather(*ends)
 
@@ -96,16 +87,16 @@ class Hub:
         Who does not read is cut off, who reads again is sent what is owed, and who has been
         told everything hears so by a heartbeat.
         """
-        clock = asyncio.get_running_loop().time
-        beat_at = clock() + self.heartbeat_seconds
+        seconds = self.limits.heartbeat_seconds
+        beat_at = time.monotonic() + seconds
         while True:
-            await asyncio.sleep(min(_SWEEP_SECONDS, self.heartbeat_seconds))
-            beat = b""
-            if clock() >= beat_at:
-                beat_at += self.heartbeat_seconds
+            await asyncio.sleep(min(_SWEEP_SECONDS, seconds))
+            now, beat = time.monotonic(), b""
+            if now >= beat_at:
+                beat_at += seconds
                 beat = self.board.heartbeat()
             for client in self._clients:
-                if client.stalled(clock()):
+                if client.stalled(now):
                     client.abort()
                 self._refresh(client)
                 if beat and not client.stale and not client.slow:
@@ -125,15 +116,15 @@ class Hub:
             return Close.TOO_MANY_FROM_ADDRESS
         self._clients.add(client)
         self._addresses[client.address] += 1
-        hello = {
-            "type": "hello",
-            "protocol": frames.PROTOCOL,
-            "chainId": self._chain_id,
-            "markets": [{"game": m.game.name, "address": m.address} for m in self.board.markets],
-            "heartbeatMs": int(self.heartbeat_seconds * 1000),
-            "connectionId": secrets.token_hex(8),
-        }
-        client.send(frames.message(hello))
+        hello = protocol.message(
+            "hello",
+            protocol=protocol.PROTOCOL,
+            chainId=self._chain_id,
+            markets=[{"game": m.game.name, "address": m.address} for m in self.board.markets],
+            heartbeatMs=int(self.limits.heartbeat_seconds * 1000),
+            connectionId=secrets.token_hex(8),
+        )
+        client.send(hello)
         return None
 
     def leave(self, client: Client) -> None:
@@ -148,18 +139,16 @@ class Hub:
 
     def subscribe(self, client: Client, wish: Wish) -> Close | None:
         """Acknowledges, replays what was missed, sends snapshots; or says why not."""
-        wanted: list[str] = []
+        wanted: dict[str, None] = {}
         errors = []
         for text in dict.fromkeys(wish.channels):
             try:
-                wanted.append(self.board.channel(text))
+                wanted[self.board.channel(text)] = None
             except Malformed as e:
                 errors.append({"channel": text[:80], "code": e.code, "message": str(e)})
-        wanted = list(dict.fromkeys(wanted))
         if len(client.channels.union(wanted)) > self.limits.channels:
             return Close.TOO_MANY_CHANNELS
-        ack = {"type": "ack", "id": wish.id, "subscribed": wanted, "errors": errors}
-        client.send(frames.message(ack))
+        client.send(protocol.message("ack", id=wish.id, subscribed=list(wanted), errors=errors))
         missed = self.board.missed({c: s for c in wanted if (s := wish.since_of(c))})
         for channel in wanted:
             client.channels.add(channel)
@@ -178,8 +167,7 @@ class Hub:
         dropped = [channel for channel in client.channels if channel.lower() in asked]
         for channel in dropped:
             self._drop(client, channel)
-        ack = {"type": "ack", "id": wish.id, "unsubscribed": dropped, "errors": []}
-        client.send(frames.message(ack))
+        client.send(protocol.message("ack", id=wish.id, unsubscribed=dropped, errors=[]))
 
     # ---- inside
 
@@ -192,7 +180,7 @@ class Hub:
                 client.send(self.board.snapshot(channel, recovered=False))
             except Malformed as e:
                 self._drop(client, channel)
-                client.send(frames.error(e.code, str(e), channel=channel))
+                client.send(protocol.error(e.code, str(e), channel=channel))
 
     def _drop(self, client: Client, channel: str) -> None:
         client.channels.discard(channel)

@@ -22,16 +22,18 @@ from keeper.ports import RoundStatus
 from keeper.web import session
 from keeper.web.board import Board
 from keeper.web.hub import Hub
-from keeper.web.messages import Malformed
+from keeper.web.protocol import Malformed
 from keeper.web.views import rounds_data
 
 log = logging.getLogger(__name__)
 
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
-HEALTH: web.AppKey[Callable[[], Mapping[str, Any]]] = web.AppKey("health")
+Health = Callable[[], Mapping[str, Any]]
+HEALTH: web.AppKey[Health] = web.AppKey("health")
 ORIGINS: web.AppKey[frozenset[str]] = web.AppKey("origins", frozenset)
 
 OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
+_NO_STORE = {"Cache-Control": "no-store"}
 _RETRY_MS = 1000  # after a shutdown that nobody announced
 
 
@@ -45,11 +47,7 @@ server_logger.addFilter(_worth_logging)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build(
-    hub: Hub,
-    health: Callable[[], Mapping[str, Any]],
-    origins: Collection[str] = (),
-) -> web.Application:
+def build(hub: Hub, health: Health, origins: Collection[str] = ()) -> web.Application:
     """The application, which runs the hub while it is served.
 
     Args:
@@ -64,7 +62,7 @@ def build(
     app.router.add_get("/api/round", _open_rounds)
     app.router.add_get("/api/round/{market}/{id}", _round)
     app.on_response_prepare.append(_allow_origin)
-    app.on_shutdown.append(_shutdown)
+    app.on_shutdown.append(lambda _: hub.close(_RETRY_MS))
     app.cleanup_ctx.append(_running)
     return app
 
@@ -87,7 +85,7 @@ async def _healthz(request: web.Request) -> web.Response:
         "headAgeSeconds": max(0, int(time.time()) - head.timestamp) if head else None,
         **request.app[HEALTH](),
     }
-    return web.json_response(told, headers={"Cache-Control": "no-store"})
+    return web.json_response(told, headers=_NO_STORE)
 
 
 async def _open_rounds(request: web.Request) -> web.Response:
@@ -103,10 +101,8 @@ async def _round(request: web.Request) -> web.Response:
     try:
         channel = board.channel(f"round:{address}:{number}")
     except Malformed as e:
-        if e.code == "bad_channel":
-            text = "this path is /api/round/<address or game of a market>/<number of a round>"
-            raise web.HTTPBadRequest(text=text) from None
-        raise web.HTTPNotFound(text=str(e)) from None
+        refusal = web.HTTPBadRequest if e.code == "bad_channel" else web.HTTPNotFound
+        raise refusal(text=str(e)) from None
     _, r = board.find(channel)
     seconds = FINISHED_SECONDS if r and r.book.finished else OPEN_SECONDS
     return _cached(request, board.data(channel), seconds)
@@ -126,43 +122,31 @@ def _board(request: web.Request) -> Board:
 def _cached(request: web.Request, body: bytes, seconds: int) -> web.Response:
     """An answer that caches may keep, or word that the client's copy is still good."""
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()
+    response = web.Response(body=body, content_type="application/json")
     if {etag.value for etag in request.if_none_match or ()} & {"*", tag}:
         response = web.Response(status=304)
-    else:
-        response = web.Response(body=body, content_type="application/json")
     response.etag = tag
     response.headers["Cache-Control"] = f"public, max-age={seconds}"
     return response
 
 
 def _problem(status: int, detail: str, headers: Mapping[str, str]) -> web.Response:
-    told = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-    }
-    kept = {k: headers[k] for k in ("Allow", "Retry-After") if k in headers}
-    return web.Response(
-        body=orjson.dumps(told),
+    title = HTTPStatus(status).phrase
+    return web.json_response(
+        {"type": "about:blank", "title": title, "status": status, "detail": detail},
         status=status,
-        headers={**kept, "Cache-Control": "no-store"},
+        headers={k: headers[k] for k in ("Allow", "Retry-After") if k in headers} | _NO_STORE,
         content_type="application/problem+json",
     )
 
 
 @web.middleware
 async def _answers(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Turns every refusal and every fault into a problem, and answers preflights."""
+    """Turns every refusal and every fault into a problem."""
     try:
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return _preflight(request)
         return await handler(request)
     except web.HTTPException as e:
-        detail = e.text or ""
-        if detail == f"{e.status}: {e.reason}":  # aiohttp's own
-            detail = f"{request.method} {request.path[:200]}: {e.reason.lower()}"
-        return _problem(e.status, detail, e.headers)
+        return _problem(e.status, e.text or e.reason, e.headers)
     except ConnectionError:
         return web.Response(status=400)  # which nobody gets: the client is gone
     except Exception:
@@ -170,26 +154,12 @@ async def _answers(request: web.Request, handler: _Handler) -> web.StreamRespons
         return _problem(500, "something went wrong here", {})
 
 
-# ---- other origins
-
-
-def _preflight(request: web.Request) -> web.Response:
-    if request.headers.get("Origin") not in request.app[ORIGINS]:
-        raise web.HTTPForbidden(text="pages of this origin may not ask")
-    allowed = {
-        "Access-Control-Allow-Methods": "GET, HEAD",
-        "Access-Control-Allow-Headers": "If-None-Match",
-        "Access-Control-Max-Age": "86400",
-    }
-    return web.Response(status=204, headers=allowed)
-
-
 async def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+    """Lets pages of allowed origins read what they asked for."""
     response.headers["Vary"] = "Origin"
     origin = request.headers.get("Origin")
     if origin in request.app[ORIGINS]:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "ETag"
 
 
 # ---- life
@@ -200,7 +170,3 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     yield
     task.cancel()
     await asyncio.wait([task])
-
-
-async def _shutdown(app: web.Application) -> None:
-    await app[HUB].close(_RETRY_MS)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import time
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
-from keeper.web import frames
+from keeper.web import protocol
 from keeper.web.client import Client
-from keeper.web.frames import Close
 from keeper.web.hub import Hub
-from keeper.web.messages import Malformed, parse
+from keeper.web.protocol import Close, Malformed
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ async def serve(hub: Hub, request: web.Request) -> web.WebSocketResponse:
         timeout=_CLOSE_SECONDS,
         autoping=False,
         # Its own pings find connections whose other end is gone without a word.
-        heartbeat=max(hub.heartbeat_seconds, 5.0),
+        heartbeat=max(hub.limits.heartbeat_seconds, 5.0),
         compress=False,
         # Its own refusal is abrupt: that is for messages far beyond the limit.
         max_msg_size=4 * hub.limits.message_bytes,
@@ -55,45 +55,43 @@ async def serve(hub: Hub, request: web.Request) -> web.WebSocketResponse:
 
 async def _converse(hub: Hub, client: Client, ws: web.WebSocketResponse) -> Close | None:
     """Obeys the client until it goes, or until it has to."""
-    clock = asyncio.get_running_loop().time
     rate = hub.limits.messages_per_second
-    allowance, asked_at = float(rate), clock()
-    deadline: float | None = asked_at + hub.limits.first_subscription
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                said = await ws.receive()
-        except TimeoutError:
-            return Close.NO_SUBSCRIPTION
-        if said.type in (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR):
-            return None
-        now = clock()
-        allowance, asked_at = min(rate, allowance + (now - asked_at) * rate) - 1, now
-        if allowance < 0:
-            return Close.TOO_MANY_MESSAGES
-        if said.type is WSMsgType.PING:
-            client.send(frames.frame(said.data, frames.PONG))
-        elif said.type is WSMsgType.BINARY:
-            client.send(frames.error("bad_message", "messages are text, not binary"))
-        elif said.type is WSMsgType.TEXT:
-            if len(said.data.encode()) > hub.limits.message_bytes:
-                return Close.MESSAGE_TOO_BIG
-            if why := _obey(hub, client, said.data):
-                return why
-        if client.channels:
-            deadline = None
-
-
-def _obey(hub: Hub, client: Client, text: str) -> Close | None:
+    allowance, asked_at = float(rate), time.monotonic()
     try:
-        wish = parse(text)
-    except Malformed as e:
-        client.send(frames.error(e.code, str(e), id=e.id))
+        async with asyncio.timeout(hub.limits.first_subscription) as first:
+            async for said in ws:
+                now = time.monotonic()
+                allowance, asked_at = min(rate, allowance + (now - asked_at) * rate) - 1, now
+                if allowance < 0:
+                    return Close.TOO_MANY_MESSAGES
+                if why := _take(hub, client, said):
+                    return why
+                if client.channels:
+                    first.reschedule(None)
+    except TimeoutError:
+        return Close.NO_SUBSCRIPTION
+    return None
+
+
+def _take(hub: Hub, client: Client, said: WSMessage) -> Close | None:
+    """Does what one message wants. Text may come as binary, too."""
+    if said.type is WSMsgType.PING:
+        client.send(protocol.frame(said.data, protocol.PONG))
+    if said.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
         return None
-    if wish.op == "subscribe":
-        return hub.subscribe(client, wish)
-    if wish.op == "unsubscribe":
-        hub.unsubscribe(client, wish)
-    else:
-        client.send(frames.message({"type": "pong", "id": wish.id}))
+    text = said.data.encode() if isinstance(said.data, str) else said.data
+    if len(text) > hub.limits.message_bytes:
+        return Close.MESSAGE_TOO_BIG
+    try:
+        wish = protocol.parse(text)
+    except Malformed as e:
+        client.send(protocol.error(e.code, str(e), id=e.id))
+        return None
+    match wish.op:
+        case "subscribe":
+            return hub.subscribe(client, wish)
+        case "unsubscribe":
+            hub.unsubscribe(client, wish)
+        case "ping":
+            client.send(protocol.message("pong", id=wish.id))
     return None

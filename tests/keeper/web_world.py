@@ -36,7 +36,7 @@ class World:
 
     def __init__(self, heartbeat: float = 25.0, **limits: Any) -> None:
         self.views = [MarketView(POWER, POWERBALL), MarketView(MEGA, MEGA_MILLIONS)]
-        self.hub = Hub(31337, self.views, heartbeat, Limits(**limits))
+        self.hub = Hub(31337, self.views, Limits(heartbeat_seconds=heartbeat, **limits))
         self.events: list[ChainEvent] = []
         self.number, self.time, self.salt = 100, START, 0
         self.silently = False  # mine without telling the hub

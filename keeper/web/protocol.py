@@ -1,0 +1,161 @@
+"""What server and client say to each other on the websocket.
+
+What the server says is bytes, ready for the wire: a message is encoded once and its frame built
+once, every client gets the same. What a client says is checked field by field: all of it is
+hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+import orjson
+from pydantic import AfterValidator, BaseModel, FailFast, Field, PlainValidator, ValidationError
+
+PROTOCOL = 1
+TEXT, PONG = 0x1, 0xA
+_WHOLE_BLOCK = 2**32 - 1  # no log has so high an index
+_CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})", re.ASCII)
+_MAX_ID = 2**53  # what a JavaScript number can carry
+_CODES: dict[int | str, str] = {"op": "bad_op", "since": "bad_cursor"}
+
+
+class Close(IntEnum):
+    """Why the server ends a connection: its close code, its name in lower case the error code.
+
+    From 4000 on a client must not try the same again; from 4200 on it may, after a while.
+    """
+
+    MESSAGE_TOO_BIG = 4000
+    TOO_MANY_CHANNELS = 4001
+    STARTING = 4200  # the chain is still being read
+    SHUTDOWN = 4201
+    TOO_MANY_CONNECTIONS = 4202
+    TOO_MANY_FROM_ADDRESS = 4203
+    TOO_MANY_MESSAGES = 4204
+    NO_SUBSCRIPTION = 4205
+    INTERNAL = 4206
+
+
+class Cursor(NamedTuple):
+    """A place in the chain's log: everything up to here is known. Those of one chain compare.
+
+    Attributes:
+        log_index: of the log within its block; by default the whole block is meant.
+        hash: of the block.
+    """
+
+    block: int
+    log_index: int = _WHOLE_BLOCK
+    hash: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.block}:{self.hash}:{self.log_index}"
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Reads what `str` wrote. Raises ValueError."""
+        found = _CURSOR.fullmatch(str(text))
+        if not found:
+            raise ValueError("not a cursor of this server")
+        return cls(int(found[1]), int(found[3]), found[2])
+
+
+# ---- what the server says
+
+
+class Delta(NamedTuple):
+    """One event of the chain as its channels tell it.
+
+    Attributes:
+        told: the message, but for what differs from channel to channel and from time to time.
+    """
+
+    cursor: Cursor
+    channels: list[str]
+    told: Mapping[str, Any]
+
+    def frame(self, channel: str, finalized: int | None) -> bytes:
+        """The event for one channel, `finalized` being the newest block that cannot change."""
+        final = finalized is not None and self.cursor.block <= finalized
+        return message("event", channel=channel, final=final, **self.told)
+
+
+def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """One whole unmasked websocket frame, as a server sends it (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + payload
+    if size < 65536:
+        return bytes((0x80 | opcode, 126)) + size.to_bytes(2) + payload
+    return bytes((0x80 | opcode, 127)) + size.to_bytes(8) + payload
+
+
+def message(kind: str, **fields: Any) -> bytes:
+    """A JSON message as a frame."""
+    return frame(orjson.dumps({"type": kind, **fields}))
+
+
+def error(code: str, text: str, *, retryable: bool = False, **about: Any) -> bytes:
+    """What went wrong: with a message (`id`), with a `channel` or with the connection."""
+    told = {"id": None, "code": code, "message": text, "retryable": retryable}
+    return message("error", **told | about)
+
+
+# ---- what a client says
+
+_Number = Annotated[int, Field(gt=-_MAX_ID, lt=_MAX_ID)]
+_Lower = Annotated[str, AfterValidator(str.lower)]
+_Since = Annotated[Cursor, PlainValidator(Cursor.parse)]
+
+
+class Malformed(ValueError):
+    """What cannot be obeyed.
+
+    Attributes:
+        code: what is wrong, for programs.
+        id: of the message, when it had a sound one.
+    """
+
+    def __init__(self, code: str, why: str, id_: Any = None) -> None:
+        super().__init__(why)
+        self.code, self.id = code, id_
+
+
+class Wish(BaseModel, strict=True, frozen=True):
+    """What a client wants; fields that are not known are passed over.
+
+    Attributes:
+        id: comes first, so that errors in the other fields can name it.
+        since: the cursor from which on it wants its channels, one for all or one for each.
+    """
+
+    id: _Number | Annotated[str, Field(max_length=64)] | None = None
+    op: Literal["subscribe", "unsubscribe", "ping"]
+    channels: Annotated[list[str], FailFast()] = []
+    since: _Since | dict[_Lower, _Since] | None = None
+
+    def since_of(self, channel: str) -> Cursor | None:
+        """The cursor for a channel, however its address was capitalized."""
+        return self.since.get(channel.lower()) if isinstance(self.since, dict) else self.since
+
+
+def parse(text: str | bytes) -> Wish:
+    """Reads one message. Raises Malformed."""
+    try:
+        fields = orjson.loads(text)
+        wish = Wish.model_validate(fields)
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]  # in the order of the fields
+        what = first["loc"][0] if first["loc"] else "message"
+        id_ = None if what in ("message", "id") else fields.get("id")
+        why = f"{what}: {first['msg']}"
+        raise Malformed(_CODES.get(what, "bad_message"), why, id_) from None
+    except ValueError:
+        raise Malformed("bad_message", "this is not JSON") from None
+    if wish.op != "ping" and not wish.channels:
+        raise Malformed("bad_message", "channels: a list of one name or more", wish.id)
+    return wish
