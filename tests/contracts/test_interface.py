@@ -30,7 +30,7 @@ INDEXED = {
 
 @pytest.fixture(scope="module")
 def layout():
-    contracts = compile_solidity("contracts", "storageLayout")
+    contracts = compile_solidity("contracts/P2PLotteryBetting.sol", "storageLayout")
     return contracts["P2PLotteryBetting"]["storageLayout"]
 
 

@@ -15,11 +15,11 @@ VERSION = "0.8.30"
 
 
 @cache
-def compile_solidity(folder: str, *outputs: str) -> dict[str, Any]:
-    """What the compiler gives for every contract below a folder of the checkout, by name."""
+def compile_solidity(pattern: str, *outputs: str) -> dict[str, Any]:
+    """What the compiler gives for every contract in these files of the checkout, by name."""
     files = {
         path.relative_to(ROOT).as_posix(): {"content": path.read_text(encoding="utf-8")}
-        for path in sorted((ROOT / folder).rglob("*.sol"))
+        for path in sorted(ROOT.glob(pattern))
     }
     output = solcx.compile_standard(
         {
@@ -43,6 +43,6 @@ def compile_solidity(folder: str, *outputs: str) -> dict[str, Any]:
 
 def deployment(name: str, *args: Any) -> tuple[Abi, str]:
     """A contract of tests/contracts/solidity: its ABI, and what a transaction deploys it with."""
-    contract = compile_solidity("tests/contracts/solidity", "abi", "evm.bytecode.object")[name]
-    abi = Abi(contract["abi"])
-    return abi, abi.deployment("0x" + contract["evm"]["bytecode"]["object"], *args)
+    found = compile_solidity("tests/contracts/solidity/*.sol", "abi", "evm.bytecode.object")
+    abi = Abi(found[name]["abi"])
+    return abi, abi.deployment("0x" + found[name]["evm"]["bytecode"]["object"], *args)
