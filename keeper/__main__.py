@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from keeper import app, log, show
-from keeper.config import Settings, load, need_chain, variable
+from keeper.config import LogFormat, Settings, load, need_chain, variable
 from keeper.domain.calendar import NoDraw, draw_time
 from keeper.domain.consensus import Agreed, Answer, Disagreement, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
@@ -150,7 +150,7 @@ def verify(file: Path) -> None:
 
 def _settings(config: Path | None, *, chain: bool = False) -> Settings:
     settings = load(config)
-    log.set_up(settings.log_format)
+    log.set_up(as_json=settings.log_format is LogFormat.JSON)
     if chain:
         need_chain(settings)
     return settings
@@ -180,15 +180,15 @@ def _draw_of(game: str, date: str) -> tuple[Game, dt.date]:
 
 async def _status(settings: Settings, round_id: int | None) -> None:
     account = app.account_of(settings)
-    async with app.connected(settings) as connection:
-        head = await connection.rpc.head()
+    async with app.connected(settings) as (rpc, markets):
+        head = await rpc.head()
         age = max(0, int(time.time()) - head.timestamp)
         when = f"{show.utc(head.timestamp)}, {age} s old"
         click.echo(f"chain {settings.chain_id}, block {head.number} of {when}")
         if account is not None:
-            wei = await connection.rpc.balance(account.address)
+            wei = await rpc.balance(account.address)
             click.echo(f"account {account.address}, {show.coins(wei)} coins")
-        for market in connection.markets:
+        for market in markets:
             click.echo(f"\n{market.game.name} at {market.address}")
             show.table(
                 show.ROUND,

@@ -1,7 +1,7 @@
 """The keeper as a whole: the only place that wires its parts together.
 
-One loop follows the chain and tells the web; another does what is due. So nothing that a duty
-waits for, a slow publisher or a receipt, holds up what people see.
+One loop follows the chain and tells the web; another for each market does what is due. So nothing
+that a duty waits for, a slow publisher or a receipt, holds up what people see.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ import contextlib
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
 from keeper.chain import keys, records
-from keeper.chain.events import EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import GWEI, KeySender, Pricing
@@ -36,23 +34,9 @@ from keeper.work import Rest, Worker
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A node and the markets on its chain."""
-
-    rpc: Rpc
-    markets: tuple[ContractMarket, ...]
-
-    async def check(self) -> None:
-        """Raises ChainError unless it is the right chain with the right markets."""
-        await self.rpc.check()
-        for market in self.markets:
-            await market.check()
-
-
 @contextlib.asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Connection]:
-    """The markets that the settings name, checked. Raises ConfigError, ChainError."""
+async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[ContractMarket]]]:
+    """The node and the markets that the settings name, checked. Raises ConfigError, ChainError."""
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
         raise ConfigError(
@@ -61,11 +45,12 @@ async def connected(settings: Settings) -> AsyncIterator[Connection]:
         )
     rpc = Rpc(settings.rpc_url.get_secret_value(), settings.chain_id, settings.rpc_timeout)
     found = [recorded[game] for game in settings.games]
-    markets = tuple(ContractMarket(rpc, d.address, d.game, d.block_number) for d in found)
-    connection = Connection(rpc, markets)
+    markets = [ContractMarket(rpc, d.address, d.game, d.block_number) for d in found]
     try:
-        await connection.check()
-        yield connection
+        await rpc.check()
+        for market in markets:
+            await market.check()
+        yield rpc, markets
     finally:
         await rpc.close()
 
@@ -90,8 +75,11 @@ def account_of(settings: Settings) -> LocalAccount | None:
     return account
 
 
-def sender_of(settings: Settings, rpc: Rpc, *, send: bool) -> KeySender:
-    """The sender with the settings' key and prices. Raises ConfigError."""
+async def run(settings: Settings, *, send: bool) -> None:
+    """The keeper until SIGTERM or SIGINT. Raises KeeperError when it cannot start.
+
+    What is on its way to the chain at the end is still awaited a little.
+    """
     account, tip = account_of(settings), settings.tip_gwei
     if send and account is None:
         raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
@@ -99,69 +87,35 @@ def sender_of(settings: Settings, rpc: Rpc, *, send: bool) -> KeySender:
         max_fee=round(settings.max_fee_gwei * GWEI),
         tip=None if tip is None else round(tip * GWEI),
     )
-    return KeySender(rpc, account, pricing, dry=not send)
-
-
-async def run(settings: Settings, *, send: bool) -> None:
-    """The keeper until SIGTERM or SIGINT. Raises KeeperError when it cannot start.
-
-    What is on its way to the chain at the end is still awaited a little.
-    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _probe(settings)
-    async with connected(settings) as connection, publishers(settings) as sources:
-        rpc, markets = connection.rpc, connection.markets
-        sender = sender_of(settings, rpc, send=send)
-        feed = EventFeed(rpc, markets, settings.log_blocks)
-        follower = Follower(
-            feed, connection.check, settings.chain_id, markets, settings.poll_seconds
+    async with connected(settings) as (rpc, markets), publishers(settings) as sources:
+        sender = KeySender(rpc, account, pricing, dry=not send)
+        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds)
+        terms = Terms(
+            rounds_ahead=settings.rounds_ahead,
+            report_delay=settings.report_delay_seconds,
+            settle_batch=settings.settle_batch,
+            least_due=settings.settle_least_wei,
         )
-        worker = Worker(
-            sender=sender,
-            sources=sources,
-            evidence=FileEvidence(settings.data_dir),
-            terms=Terms(
-                rounds_ahead=settings.rounds_ahead,
-                report_delay=settings.report_delay_seconds,
-                settle_batch=settings.settle_batch,
-                least_due=settings.settle_least_wei,
-            ),
-            views=follower.views,
-            seen=follower.seen,
-            rest=Rest(settings.retry_seconds),
-        )
+        evidence = FileEvidence(settings.data_dir)
+        workers = [
+            Worker(market, follower, sender, sources, evidence, terms, Rest(settings.retry_seconds))
+            for market in markets
+        ]
+        told = {"account": sender.address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
-        told = {"chain": rpc.chain_id, "account": sender.address, "sending": send}
-        log.info("keeper", markets=addresses, **told)
+        log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
         if send and sender.address and not await rpc.balance(sender.address):
             log.warning("the account has no funds: nothing can be sent", account=sender.address)
-        async with _served(settings, follower, {"account": sender.address, "sending": send}):
-            await _until(stop, follower, worker, connection)
+        async with _served(settings, follower, told), asyncio.TaskGroup() as tasks:
+            jobs = [tasks.create_task(job) for job in (follower.run(), *(w.run() for w in workers))]
+            await stop.wait()
+            for job in jobs:
+                job.cancel()
     log.info("stopped")
-
-
-async def _until(
-    stop: asyncio.Event, follower: Follower, worker: Worker, connection: Connection
-) -> None:
-    async def work() -> None:
-        while True:
-            if head := follower.head:
-                jobs = [worker.work(market, head.timestamp) for market in connection.markets]
-                if any(await asyncio.gather(*jobs)):
-                    continue
-            await follower.news()
-
-    tasks = [asyncio.create_task(job) for job in (stop.wait(), follower.run(), work())]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager

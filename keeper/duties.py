@@ -7,8 +7,9 @@ keeper that was killed goes on where the chain stands.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterator
+from collections.abc import Container
 from dataclasses import dataclass
+from itertools import islice
 
 from keeper.domain.calendar import draw_date, next_draw_times
 from keeper.ports import RoundStatus
@@ -82,7 +83,7 @@ def due(
     now: int,
     account: str | None,
     terms: Terms,
-    resting: Collection[tuple[int, str]] = (),
+    resting: Container[tuple[int, str]] = (),
 ) -> list[Duty]:
     """What is to be done now, the urgent first; of a round's settlings only the next one.
 
@@ -94,42 +95,33 @@ def due(
     duties: list[Duty] = []
     settlings: list[Duty] = []
     for r in view.rounds.values():
-        if not r.book.finished:
-            duties += _of_a_standing_round(view, r, now, account, terms)
-        settlings += _settling(r, now, terms, resting)
-    if account is not None and view.has_role(OPERATOR_ROLE, account) and not view.paused:
+        overdue = not r.book.finished and now > r.draw_time + RESULT_WINDOW
+        if overdue:
+            duties.append(VoidRound(r.id))  # first, then one payment instead of two
+        elif not r.book.finished:
+            if now >= r.lock_time and not r.locked_at:
+                duties.append(LockRound(r.id))
+            if r.oracle == account and now >= r.draw_time + terms.report_delay:
+                duties.append(Report(r.id, draw_date(view.game, r.draw_time)))
+        if not overdue and (batch := _to_pay(r, now, terms, resting)):
+            settlings.append(Settle(r.id, batch))
+    if (OPERATOR_ROLE, account) in view.roles and not view.paused:
         duties += [CreateRound(t) for t in _to_open(view, now, terms)]
     return duties + settlings
 
 
-def _of_a_standing_round(
-    view: MarketView, r: RoundView, now: int, account: str | None, terms: Terms
-) -> Iterator[Duty]:
-    if now > r.draw_time + RESULT_WINDOW:
-        yield VoidRound(r.id)
-        return
-    if now >= r.lock_time and not r.locked_at:
-        yield LockRound(r.id)
-    if r.oracle == account and now >= r.draw_time + terms.report_delay:
-        yield Report(r.id, draw_date(view.game, r.draw_time))
-
-
-def _settling(
-    r: RoundView, now: int, terms: Terms, resting: Collection[tuple[int, str]]
-) -> Iterator[Duty]:
+def _to_pay(
+    r: RoundView, now: int, terms: Terms, resting: Container[tuple[int, str]]
+) -> tuple[str, ...]:
     """The next batch: the unmatched from the lock on, everybody once the round is finished."""
     if r.paid_out or r.status_at(now) is RoundStatus.OPEN:
-        return
-    if not r.book.finished and now > r.draw_time + RESULT_WINDOW:
-        return  # void first, then one payment instead of two
-    batch = []
-    for user in r.book.users:
-        if sum(r.book.claimable(user)) >= terms.least_due and (r.id, user) not in resting:
-            batch.append(user)
-            if len(batch) == terms.settle_batch:
-                break
-    if batch:
-        yield Settle(r.id, tuple(batch))
+        return ()
+    waiting = (
+        user
+        for user in r.book.users
+        if sum(r.book.claimable(user)) >= terms.least_due and (r.id, user) not in resting
+    )
+    return tuple(islice(waiting, terms.settle_batch))
 
 
 def _to_open(view: MarketView, now: int, terms: Terms) -> list[int]:

@@ -22,11 +22,9 @@ class RoundView:
     Attributes:
         draw_time, lock_time: unix seconds UTC.
         fee_bps, oracle: fixed when the round was created.
-        created_block, created_at: where and when that was.
         book: every bet, what is matched, what was paid and what is due.
         locked_at: when RoundLocked announced the lock; 0 before. Betting ends at lock_time anyway.
         finalized_at: when the result came; 0 before.
-        fees_withdrawn: wei that went to the fee recipient.
     """
 
     id: int
@@ -34,12 +32,9 @@ class RoundView:
     lock_time: int
     fee_bps: int
     oracle: str
-    created_block: int
-    created_at: int
     book: Book
     locked_at: int = 0
     finalized_at: int = 0
-    fees_withdrawn: int = 0
 
     @property
     def winning_number(self) -> int | None:
@@ -82,12 +77,30 @@ class MarketView:
         if at <= self.position:
             return False
         self.position = at
-        if event.name == "RoundCreated":
-            self._create(event)
-        elif "roundId" in event.args:
-            self._apply_to_round(self.rounds[event.args["roundId"]], event)
-        else:
-            self._apply_setting(event)
+        args = event.args
+        match event.name:
+            case "RoundCreated":
+                self.rounds[args["roundId"]] = RoundView(
+                    id=args["roundId"],
+                    draw_time=args["drawTime"],
+                    lock_time=args["lockTime"],
+                    fee_bps=args["feeBps"],
+                    oracle=args["oracle"],
+                    book=Book(args["feeBps"]),
+                )
+            case "RoleGranted":
+                self.roles.add((args["role"], args["account"]))
+            case "RoleRevoked":
+                self.roles.discard((args["role"], args["account"]))
+            case "Paused" | "Unpaused":
+                self.paused = event.name == "Paused"
+            case name if "roundId" in args:
+                r = self.rounds[args["roundId"]]
+                apply(r.book, name, args, event.timestamp)
+                if name == "RoundLocked":
+                    r.locked_at = args["timestamp"]
+                elif name == "RoundFinalized":
+                    r.finalized_at = args["timestamp"]
         return True
 
     def advance(self, now: int) -> None:
@@ -98,40 +111,3 @@ class MarketView:
         for r in self.rounds.values():
             if r.book.status is RoundStatus.OPEN and now >= r.lock_time:
                 r.book.lock()
-
-    def has_role(self, role: str, account: str) -> bool:
-        """Whether the account holds the role."""
-        return (role, account) in self.roles
-
-    def _create(self, event: ChainEvent) -> None:
-        args = event.args
-        self.rounds[args["roundId"]] = RoundView(
-            id=args["roundId"],
-            draw_time=args["drawTime"],
-            lock_time=args["lockTime"],
-            fee_bps=args["feeBps"],
-            oracle=args["oracle"],
-            created_block=event.block_number,
-            created_at=event.timestamp,
-            book=Book(args["feeBps"]),
-        )
-
-    @staticmethod
-    def _apply_to_round(r: RoundView, event: ChainEvent) -> None:
-        apply(r.book, event.name, event.args, event.timestamp)
-        match event.name:
-            case "RoundLocked":
-                r.locked_at = event.args["timestamp"]
-            case "RoundFinalized":
-                r.finalized_at = event.args["timestamp"]
-            case "FeesWithdrawn":
-                r.fees_withdrawn += event.args["amount"]
-
-    def _apply_setting(self, event: ChainEvent) -> None:
-        match event.name:
-            case "RoleGranted":
-                self.roles.add((event.args["role"], event.args["account"]))
-            case "RoleRevoked":
-                self.roles.discard((event.args["role"], event.args["account"]))
-            case "Paused" | "Unpaused":
-                self.paused = event.name == "Paused"

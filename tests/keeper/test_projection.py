@@ -56,7 +56,6 @@ def test_a_round_from_its_creation_to_its_last_payment() -> None:
     bet(log, BOB, Prediction.ODD, E)
     r = log.view().rounds[1]
     assert (r.draw_time, r.lock_time, r.fee_bps, r.oracle) == (DRAW, LOCK, 200, ORACLE)
-    assert (r.created_block, r.created_at) == (100, LOCK - 1000)
     assert r.book.matched_total(Prediction.EVEN) == E
     assert (r.locked_at, r.winning_number, r.finalized_at) == (0, None, 0)
 
@@ -76,7 +75,7 @@ def test_a_round_from_its_creation_to_its_last_payment() -> None:
     log("FeesWithdrawn", DRAW + 11, roundId=1, amount=E // 50)
     r = log.view().rounds[1]
     assert r.paid_out
-    assert r.fees_withdrawn == E // 50 == r.book.fees()
+    assert r.book.fees() == E // 50
 
 
 def test_a_cancelled_round_owes_every_stake() -> None:
@@ -119,8 +118,8 @@ def test_roles_and_the_pause_follow_their_events() -> None:
     log("FeeChanged", feeBps=150)  # of later rounds: each tells its own
     log("Paused", account=BOB)
     view = log.view()
-    assert view.has_role(OPERATOR_ROLE, ANN)
-    assert not view.has_role(OPERATOR_ROLE, BOB)
+    assert (OPERATOR_ROLE, ANN) in view.roles
+    assert (OPERATOR_ROLE, BOB) not in view.roles
     assert view.paused
     log("Unpaused", account=BOB)
     assert not log.view().paused

@@ -324,6 +324,34 @@ async def test_a_chain_that_goes_away_and_comes_back_changed(
         assert await keeper.terminate() == 0
 
 
+async def test_clients_resume_at_another_keeper(chain: Chain, empty: Deployed, home: Home) -> None:
+    """What was missed is told by a keeper that had not started when it happened."""
+    market, channel = empty, f"market:{empty.address}"
+    await market.do(KEEPER, "createRound", DRAW)
+    await market.bet(ANN, 1, EVEN, E)
+
+    async def hear(since: dict[str, str]) -> list[dict[str, Any]]:
+        """What a client of a new keeper is told up to its snapshot."""
+        told: list[dict[str, Any]] = []
+        async with home.keeper() as keeper, aiohttp.ClientSession() as http:
+            served = (await keeper.until_logged("serving"))["url"]
+            await keeper.until_logged("the chain is read")
+            async with http.ws_connect(f"{served}/ws") as socket:
+                wish = {"op": "subscribe", "id": 1, "channels": [channel], "since": since}
+                await socket.send_json(wish)
+                while not told or told[-1]["type"] != "snapshot":
+                    told.append(await socket.receive_json())
+            assert await keeper.terminate() == 0
+        return told
+
+    *_, snapshot = await hear({})
+    assert not snapshot["recovered"]
+    await market.bet(BOB, 1, LOW, E)
+    *_, missed, snapshot = await hear({channel: snapshot["cursor"]})
+    assert (missed["event"], missed["data"]["user"]) == ("BetPlaced", BOB)
+    assert snapshot["recovered"]
+
+
 async def shows_stake(served: str, market: Deployed, stake: int) -> bool:
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"{served}/api/round/{market.address}/1")
