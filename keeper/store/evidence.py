@@ -15,25 +15,14 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from http import HTTPStatus
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from eth_utils.crypto import keccak
 
-from keeper.domain.consensus import (
-    Agreed,
-    Answer,
-    Disagreement,
-    Drawn,
-    Failed,
-    Failure,
-    Pending,
-    Verdict,
-    Waiting,
-    decide,
-)
+from keeper.domain import consensus as c
+from keeper.domain.consensus import Answer, Verdict, decide
 from keeper.domain.draw import Draw, Game, game_named
 from keeper.errors import EvidenceError
 from keeper.ports import EvidenceRef, Fetched
@@ -61,8 +50,7 @@ class FileEvidence:
         try:
             await asyncio.to_thread(_write, path, content)
         except OSError as e:
-            why = e.strerror or str(e)
-            raise EvidenceError(f"cannot keep evidence in {path.parent}: {why}") from e
+            raise EvidenceError(f"cannot keep evidence in {path.parent}: {e.strerror or e}") from e
         return EvidenceRef(path, digest)
 
 
@@ -95,76 +83,55 @@ def verify(path: Path, read: Read) -> Verified:
         game, date = game_named(data["game"]), dt.date.fromisoformat(data["date"])
         answers = tuple(_again(game, date, entry, read) for entry in data["answers"])
         verdict = decide(answers)
-        stated = data["verdict"]
+        stated, follows = data["verdict"], _recorded(verdict)
         form = _canonical(data) == content and data["version"] == VERSION
     except (KeyError, TypeError, ValueError, RecursionError) as e:
         raise EvidenceError(f"{path.name} is no evidence: {type(e).__name__}: {e}") from e
     if not form:
         raise EvidenceError(f"{path.name} is not in the form of version {VERSION}")
-    if stated != _verdict(verdict):
-        raise EvidenceError(f"{path.name} states {stated}, its bodies say {_verdict(verdict)}")
+    if stated != follows:
+        raise EvidenceError(f"{path.name} states {stated}, its bodies say {follows}")
     return Verified(game, date, digest, answers, verdict)
 
 
 def encode(game: Game, date: dt.date, fetched: Sequence[Fetched], verdict: Verdict) -> bytes:
     """The canonical bytes of a piece of evidence."""
-    return _canonical(
-        {
-            "version": VERSION,
-            "game": game.name,
-            "date": str(date),
-            "answers": [
-                {
-                    "source": f.source,
-                    "url": f.url,
-                    "at": f.at,
-                    "status": f.status,
-                    "body": base64.b64encode(f.body).decode(),
-                    "answer": _answer(f.answer),
-                }
-                for f in fetched
-            ],
-            "verdict": _verdict(verdict),
-        }
-    )
+    told = {"version": VERSION, "game": game.name, "date": date}
+    return _canonical({**told, "answers": fetched, "verdict": verdict})
 
 
 def _canonical(data: Any) -> bytes:
-    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return json.dumps(data, default=_plain, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _draw(draw: Draw) -> dict[str, Any]:
-    return {
-        "date": str(draw.date),
-        "whites": list(draw.whites),
-        "special": draw.special,
-        "winningNumber": draw.winning_number,
-    }
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    match answer:
-        case Drawn(_, draw):
-            return {"kind": "drawn", "draw": _draw(draw)}
-        case Pending(_, why):
+def _plain(value: Any) -> Any:
+    """What stands in a file for a value that JSON does not know."""
+    match value:
+        case bytes():
+            return base64.b64encode(value).decode()
+        case dt.date():
+            return str(value)
+        case Draw(date, whites, special):
+            drawn = {"date": date, "whites": whites, "special": special}
+            return {**drawn, "winningNumber": value.winning_number}
+        case c.Drawn(_, draw):
+            return {"kind": "drawn", "draw": draw}
+        case c.Pending(_, why):
             return {"kind": "pending", "why": why}
-        case Failed(_, kind, why):
-            return {"kind": "failed", "failure": kind.value, "why": why}
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    match verdict:
-        case Agreed(draw, sources, dissenting):
-            return {
-                "kind": "agreed",
-                "draw": _draw(draw),
-                "sources": list(sources),
-                "dissenting": list(dissenting),
-            }
-        case Waiting(missing):
+        case c.Failed(_, kind, why):
+            return {"kind": "failed", "failure": kind, "why": why}
+        case c.Agreed(draw, sources, dissenting):
+            return {"kind": "agreed", "draw": draw, "sources": sources, "dissenting": dissenting}
+        case c.Waiting(missing):
             return {"kind": "waiting", "missing": [answer.source for answer in missing]}
-        case Disagreement(answers):
+        case c.Disagreement(answers):
             return {"kind": "disagreement", "sources": [answer.source for answer in answers]}
+    return {f.name: getattr(value, f.name) for f in fields(value)}  # of a Fetched
+
+
+def _recorded(value: Answer | Verdict) -> Any:
+    """A value as a file that is read again has it."""
+    return json.loads(_canonical(value))
 
 
 def _again(game: Game, date: dt.date, entry: Any, read: Read) -> Answer:
@@ -172,11 +139,11 @@ def _again(game: Game, date: dt.date, entry: Any, read: Read) -> Answer:
     source, recorded = entry["source"], entry["answer"]
     body = base64.b64decode(entry["body"], validate=True)
     if recorded["kind"] == "failed":
-        return Failed(source, Failure(recorded["failure"]), recorded["why"])
-    if entry["status"] != HTTPStatus.OK:
+        return c.Failed(source, c.Failure(recorded["failure"]), recorded["why"])
+    if entry["status"] != 200:
         raise ValueError(f"{source} answered with status {entry['status']}")
     answer = read(source, game, date, body)
-    again = _answer(answer)
+    again = _recorded(answer)
     if again["kind"] != recorded["kind"] or again.get("draw") != recorded.get("draw"):
         raise ValueError(f"{source} is recorded as {recorded}, its body says {again}")
     return answer
@@ -185,23 +152,18 @@ def _again(game: Game, date: dt.date, entry: Any, read: Read) -> Answer:
 def _write(path: Path, content: bytes) -> None:
     """A reader sees no file or the whole file, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
     for directory in list(path.parents)[:4]:  # <date>, <game>, evidence, data_dir
-        _sync(directory)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
