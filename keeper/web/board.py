@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 
 import orjson
 
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView, RoundView
 from keeper.web import protocol
+from keeper.web.client import Limits
 from keeper.web.protocol import Cursor, Delta, Malformed
 from keeper.web.views import Lines, event_data, lines_data, lines_of, market_data, round_data
 
@@ -32,12 +34,13 @@ class Board:
         position: everything up to here was told.
     """
 
-    def __init__(self, markets: Sequence[MarketView], history: int) -> None:
+    def __init__(self, markets: Sequence[MarketView], limits: Limits) -> None:
         self.markets = tuple(markets)
         self.head: Head | None = None
         self.finalized: int | None = None
         self.position = Cursor(-1)
-        self._deltas: deque[Delta] = deque(maxlen=history)
+        self._limits = limits
+        self._deltas: deque[Delta] = deque(maxlen=limits.history)
         self._hashes: dict[int, str] = {}  # of as many blocks, those that a cursor may name
         self._encoded: dict[str, bytes] = {}  # what is good until the next `take`
 
@@ -56,7 +59,7 @@ class Board:
         self._deltas.extend(deltas)
         for cursor in (*(delta.cursor for delta in deltas), self.position):
             self._hashes[cursor.block] = cursor.hash
-            if len(self._hashes) > (self._deltas.maxlen or 0):
+            if len(self._hashes) > self._limits.history:
                 del self._hashes[next(iter(self._hashes))]
         return deltas
 
@@ -88,16 +91,23 @@ class Board:
             self._encoded[channel] = orjson.dumps(data)
         return self._encoded[channel]
 
-    def snapshot(self, channel: str, *, recovered: bool) -> bytes:
-        """A frame with the channel as it is now. Raises Malformed when there is none."""
-        return protocol.message(
+    def snapshot(self, channel: str, since: Cursor | None) -> bytes:
+        """Frames with what came after the cursor and with the channel as it is now.
+
+        What came is left out when it is not known: without a cursor, when history does not go
+        back so far, when the cursor's block is not on this chain; or when it is too much to be
+        sent at once. Raises Malformed when there is no such channel.
+        """
+        replay = self._missed(channel, since) if since else None
+        now = protocol.message(
             "snapshot",
             channel=channel,
             cursor=str(self.position),
-            recovered=recovered,
+            recovered=replay is not None,
             headTime=self.now,
             data=orjson.Fragment(self.data(channel)),
         )
+        return (replay or b"") + now
 
     def heartbeat(self) -> bytes:
         """A frame that says how far everything is known."""
@@ -105,27 +115,15 @@ class Board:
         at = {"head": head, "headTime": self.now, "finalized": self.finalized}
         return protocol.message("heartbeat", cursor=str(self.position), **at)
 
-    def missed(self, since: Mapping[str, Cursor]) -> dict[str, bytes]:
-        """By channel, in frames, what came after its cursor; absent where that is not known.
-
-        It is not known when history does not go back so far, or when the cursor's block is not
-        on this chain.
-        """
-        known = {channel: cursor for channel, cursor in since.items() if self._knows(cursor)}
-        told: dict[str, deque[bytes]] = {channel: deque() for channel in known}
-        first = min(known.values(), default=self.position)
-        for delta in reversed(self._deltas):
-            if delta.cursor <= first:
-                break
-            for channel in delta.channels:
-                if channel in known and delta.cursor > known[channel]:
-                    told[channel].appendleft(delta.frame(channel, self.finalized))
-        return {channel: b"".join(deltas) for channel, deltas in told.items()}
-
-    def _knows(self, since: Cursor) -> bool:
+    def _missed(self, channel: str, since: Cursor) -> bytes | None:
         full = len(self._deltas) == self._deltas.maxlen
         oldest = self._deltas[0].cursor if full else Cursor(-1)
-        return self._hashes.get(since.block) == since.hash and oldest <= since <= self.position
+        if self._hashes.get(since.block) != since.hash or not oldest <= since <= self.position:
+            return None
+        later = takewhile(lambda delta: delta.cursor > since, reversed(self._deltas))
+        told = [d.frame(channel, self.finalized) for d in later if channel in d.channels]
+        replay = b"".join(reversed(told))
+        return replay if len(replay) <= self._limits.hard_bytes // 2 else None
 
     def _tell(self, events: Events) -> list[Delta]:
         """The views being ahead of the events, lines are counted from the last one back."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from keeper.web import protocol
-from keeper.web.protocol import Close
+from keeper.web.protocol import Close, Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ class Client:
 
     Attributes:
         channels: what it is subscribed to.
-        stale: those of them that it must be sent a fresh snapshot of, in that order.
+        stale: those of them that it must be sent a snapshot of, in that order, and the cursor
+            from which on it can be told what happened, if it gave one.
         cut_off: it did not read, and was dropped.
         written: bytes so far.
         read: bytes that the network had taken at `read_at`, when it was last seen to take some.
@@ -57,7 +58,7 @@ class Client:
     transport: asyncio.WriteTransport
     limits: Limits
     channels: set[str] = field(default_factory=set)
-    stale: dict[str, None] = field(default_factory=dict)
+    stale: dict[str, Cursor | None] = field(default_factory=dict)
     cut_off: bool = False
     written: int = 0
     read: int = 0
@@ -84,7 +85,7 @@ class Client:
     def offer(self, frame: bytes, channel: str) -> None:
         """As `send`, for a channel's update, which a slow client does without."""
         if channel in self.stale or self.slow:
-            self.stale[channel] = None
+            self.stale.setdefault(channel, None)
         else:
             self.send(frame)
 

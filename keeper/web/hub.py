@@ -34,7 +34,7 @@ class Hub:
         self, chain_id: int, markets: Sequence[MarketView], limits: Limits | None = None
     ) -> None:
         self.limits = limits or Limits()
-        self.board = Board(markets, self.limits.history)
+        self.board = Board(markets, self.limits)
         self.cut_off = 0
         self._chain_id = chain_id
         self._clients: set[Client] = set()
@@ -65,7 +65,7 @@ class Hub:
         `recent` are the last events of whole blocks that the views have taken, so that those
         who come back to a server that was started anew can be told what they missed.
         """
-        self.board = Board(markets, self.limits.history)
+        self.board = Board(markets, self.limits)
         self.board.take(recent, head, finalized)
         for client in self._clients:
             client.stale = dict.fromkeys(sorted(client.channels))
@@ -149,15 +149,10 @@ class Hub:
         if len(client.channels.union(wanted)) > self.limits.channels:
             return Close.TOO_MANY_CHANNELS
         client.send(protocol.message("ack", id=wish.id, subscribed=list(wanted), errors=errors))
-        missed = self.board.missed({c: s for c in wanted if (s := wish.since_of(c))})
         for channel in wanted:
             client.channels.add(channel)
             self._subscribers[channel].add(client)
-            client.stale[channel] = None
-            replay = missed.get(channel)
-            if replay is not None and client.unsent + len(replay) < self.limits.hard_bytes // 2:
-                del client.stale[channel]
-                client.send(replay + self.board.snapshot(channel, recovered=True))
+            client.stale[channel] = wish.since_of(channel)
         self._refresh(client)
         return None
 
@@ -175,9 +170,9 @@ class Hub:
         """Sends the snapshots that a client is owed, as far as it can take them."""
         while client.stale and not client.slow:
             channel = next(iter(client.stale))
-            del client.stale[channel]
+            since = client.stale.pop(channel)
             try:
-                client.send(self.board.snapshot(channel, recovered=False))
+                client.send(self.board.snapshot(channel, since))
             except Malformed as e:
                 self._drop(client, channel)
                 client.send(protocol.error(e.code, str(e), channel=channel))
