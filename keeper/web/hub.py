@@ -116,15 +116,14 @@ class Hub:
             return Close.TOO_MANY_FROM_ADDRESS
         self._clients.add(client)
         self._addresses[client.address] += 1
-        hello = protocol.message(
-            "hello",
-            protocol=protocol.PROTOCOL,
-            chainId=self._chain_id,
-            markets=[{"game": m.game.name, "address": m.address} for m in self.board.markets],
-            heartbeatMs=int(self.limits.heartbeat_seconds * 1000),
-            connectionId=secrets.token_hex(8),
-        )
-        client.send(hello)
+        told = {
+            "protocol": protocol.PROTOCOL,
+            "chainId": self._chain_id,
+            "markets": [{"game": m.game.name, "address": m.address} for m in self.board.markets],
+            "heartbeatMs": int(self.limits.heartbeat_seconds * 1000),
+            "connectionId": secrets.token_hex(8),
+        }
+        client.send(protocol.message("hello", **told))
         return None
 
     def leave(self, client: Client) -> None:
