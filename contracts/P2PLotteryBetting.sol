@@ -25,7 +25,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     uint256 public constant MAX_HORIZON = 60 days;
     /// @notice Seconds after the draw within which the result must come; after them anyone may void the round.
     uint256 public constant RESULT_WINDOW = 72 hours;
-    /// @notice Gas that `settle` gives a recipient.
+    /// @notice Gas that `settle` gives a recipient, beside the 2,300 that come with every payment.
     uint256 public constant SETTLE_GAS = 50_000;
 
     /// @dev What must be left for a recipient to get SETTLE_GAS for certain: 64/63 of it, the price of a call that
@@ -34,8 +34,8 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
 
     // ---------------------------------------------------------------------------------------------- constructor
 
-    /// @param params see Params. Reverts with InvalidGame, ZeroAddress, FeeTooHigh, InvalidBetLimits, and with
-    /// AccessControlInvalidDefaultAdmin for an admin of zero.
+    /// @param params see Params. Reverts with AdminDelayTooLong, InvalidGame, ZeroAddress, FeeTooHigh,
+    /// InvalidBetLimits, and with AccessControlInvalidDefaultAdmin for an admin of zero.
     constructor(Params memory params) MarketSettings(params) {}
 
     // ----------------------------------------------------------------------------------------- rounds and results
@@ -134,15 +134,15 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     // ------------------------------------------------------------------------------------------------------- bets
 
     /// @inheritdoc IP2PLotteryBetting
-    /// @dev Not guarded against reentrancy: it makes no call, and a payout that calls in here finds its own round
-    /// closed to bets.
     function placeBet(uint256 roundId, uint8 prediction) external payable whenNotPaused {
+        // Not guarded against reentrancy: it makes no call, and a payout that calls in here finds its own round
+        // closed to bets.
         // Checks
         Round storage round = _known(roundId);
         if (round.status == RoundStatus.CANCELLED) revert WrongStatus(roundId, RoundStatus.CANCELLED);
         uint256 lockTime = round.drawTime - LOCK_LEAD;
         if (block.timestamp >= lockTime) revert BettingClosed(roundId, lockTime);
-        if (prediction > uint8(type(Prediction).max)) revert InvalidPrediction(prediction);
+        _requirePrediction(prediction);
         if (msg.value < _minBet || msg.value > _maxBet) revert BetOutOfLimits(msg.value, _minBet, _maxBet);
 
         // Effects
@@ -163,7 +163,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     /// @inheritdoc IP2PLotteryBetting
     function claimRefund(uint256 roundId) external nonReentrant {
         Round memory round = _load(roundId);
-        _requireLocked(roundId, round);
+        _requireBettingOver(roundId, round);
         if (round.status == RoundStatus.FINALIZED) revert UseClaimWinnings(roundId);
         _claim(roundId, round);
     }
@@ -172,7 +172,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     function settle(uint256 roundId, address[] calldata bettors) external nonReentrant {
         // Checks
         Round memory round = _load(roundId); // no bettor can end the round while being paid
-        _requireLocked(roundId, round);
+        _requireBettingOver(roundId, round);
 
         for (uint256 i = 0; i < bettors.length; ++i) {
             address bettor = bettors[i];
@@ -221,7 +221,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         if (status != RoundStatus.OPEN && status != RoundStatus.LOCKED) revert WrongStatus(roundId, status);
     }
 
-    function _requireLocked(uint256 roundId, Round memory round) private pure {
+    function _requireBettingOver(uint256 roundId, Round memory round) private pure {
         if (round.status == RoundStatus.OPEN) revert TooEarly(roundId, round.drawTime - LOCK_LEAD);
     }
 
@@ -254,7 +254,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         bets[index] = Bet({
             amount: amount,
             offset: own,
-            placedAt: uint32(block.timestamp),
+            placedAt: uint32(block.timestamp), // before the draw, whose time is a uint32
             prediction: prediction,
             betCount: index == 0 ? 1 : 0,
             refunded: false,

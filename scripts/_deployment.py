@@ -19,6 +19,7 @@ from web3 import Web3
 
 from keeper.domain.draw import Game
 from scripts import _records
+from scripts._contracts import contract_type
 from scripts._errors import UserError
 from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
 
@@ -95,7 +96,7 @@ def prepare_deployment(
     cap: int = DEFAULT_CAP,
 ) -> Prepared:
     """Compiles and simulates, sends nothing. Raises as `prepare` does."""
-    contract: ContractType = project.get_contract(CONTRACT).contract_type
+    contract = contract_type(project, CONTRACT)
     values = arguments(game, params)
     values |= {"minBet": params.min_bet, "maxBet": params.max_bet}
     values["game"] = tuple(values["game"].values())
@@ -126,7 +127,7 @@ def deploy_market(
     transaction, address = receipt["transactionHash"].to_0x_hex(), receipt["contractAddress"]
     if address is None:
         raise UserError(f"{transaction} was mined, but created no contract")
-    contract: ContractType = project.get_contract(CONTRACT).contract_type
+    contract = contract_type(project, CONTRACT)
     return {
         "contract": CONTRACT,
         "address": address,

@@ -8,6 +8,7 @@ import ape
 import click
 
 from scripts._cli import one_line
+from scripts._contracts import contract_type
 from scripts._deployment import CONTRACT, abi_text
 from scripts._errors import UserError
 
@@ -37,7 +38,7 @@ def cli(check: bool, folder: Path) -> None:
 
 
 def _export(check: bool, folder: Path) -> None:
-    text = abi_text(ape.project.get_contract(CONTRACT).contract_type)
+    text = abi_text(contract_type(ape.project, CONTRACT))
     path = folder / f"{CONTRACT}.json"
     current = path.exists() and path.read_text(encoding="utf-8") == text
     if check and not current:

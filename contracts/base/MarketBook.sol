@@ -80,7 +80,7 @@ abstract contract MarketBook is MarketSettings {
         returns (uint256 totalAmount, uint256 matchedAmount, uint256 betCount)
     {
         _known(roundId);
-        if (prediction > uint8(type(Prediction).max)) revert InvalidPrediction(prediction);
+        _requirePrediction(prediction);
         Pair memory pair = _pairs[roundId][prediction >> 1];
         (totalAmount, betCount) =
             prediction & 1 == 0 ? (pair.firstTotal, pair.firstCount) : (pair.secondTotal, pair.secondCount);
@@ -133,7 +133,7 @@ abstract contract MarketBook is MarketSettings {
     }
 
     /// @inheritdoc IP2PLotteryBetting
-    function roundOf(uint256 drawTime) external view returns (uint256) {
+    function roundOf(uint256 drawTime) external view returns (uint256 roundId) {
         return _roundOf[drawTime];
     }
 
@@ -141,7 +141,7 @@ abstract contract MarketBook is MarketSettings {
     function resultTerms(uint256 roundId)
         external
         view
-        returns (uint256 drawTime, RoundStatus status, address decider, uint8 whiteMax, uint8 specialMax)
+        returns (uint256 drawTime, RoundStatus status, address oracle, uint8 whiteMax, uint8 specialMax)
     {
         Round memory round = _load(roundId);
         return (round.drawTime, round.status, round.oracle, WHITE_MAX, SPECIAL_MAX);
@@ -158,6 +158,10 @@ abstract contract MarketBook is MarketSettings {
     function _known(uint256 roundId) internal view returns (Round storage round) {
         round = _rounds[roundId];
         if (round.status == RoundStatus.NONE) revert UnknownRound(roundId);
+    }
+
+    function _requirePrediction(uint8 prediction) internal pure {
+        if (prediction > uint8(type(Prediction).max)) revert InvalidPrediction(prediction);
     }
 
     /// @dev A copy of the round with its status as time has it, or UnknownRound.

@@ -9,8 +9,10 @@ import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IP2PLotteryBetting} from "../interfaces/IP2PLotteryBetting.sol";
 
 /// @title What a market is set to: its game, its keys, and the terms of later rounds and bets
-/// @dev First of the three parts of P2PLotteryBetting. None of these powers reaches a round that stands: its fee and
-/// its oracle were copied into it.
+/// @dev First of the three parts of P2PLotteryBetting. None of these powers changes the terms of a round that
+/// stands: its fee and its oracle were copied into it. Its further bets can be stopped (limits, pause), and since the
+/// admin grants the other roles without delay, it can be cancelled before its draw. Fees not yet withdrawn follow the
+/// recipient.
 abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdminRules, Pausable {
     // ------------------------------------------------------------------------------------------------ constants
 
@@ -20,6 +22,9 @@ abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdmi
     bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
     /// @notice No round ever charges more: 5 % of the profit.
     uint256 public constant MAX_FEE_BPS = 500;
+
+    /// @notice No hand-over of the admin role waits longer; the role could not be moved any more.
+    uint256 public constant MAX_ADMIN_DELAY = 30 days;
 
     uint256 private constant MIN_BET_FLOOR = 1 gwei;
 
@@ -44,23 +49,26 @@ abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdmi
 
     // ---------------------------------------------------------------------------------------------- constructor
 
-    /// @param params see Params. Reverts with InvalidGame, ZeroAddress, FeeTooHigh, InvalidBetLimits, and with
-    /// AccessControlInvalidDefaultAdmin for an admin of zero.
+    /// @param params see Params. Reverts with AdminDelayTooLong, InvalidGame, ZeroAddress, FeeTooHigh,
+    /// InvalidBetLimits, and with AccessControlInvalidDefaultAdmin for an admin of zero.
     constructor(Params memory params) AccessControlDefaultAdminRules(params.adminDelay, params.admin) {
+        if (params.adminDelay > MAX_ADMIN_DELAY) {
+            revert AdminDelayTooLong(params.adminDelay, MAX_ADMIN_DELAY);
+        }
         Game memory game = params.game;
         uint256 nameLength = bytes(game.name).length;
         if (
             nameLength == 0 || nameLength > 31 || game.whiteMax < 5 || game.specialMax == 0
                 || game.specialMax % 2 != 0 || game.drawDays > 127 || game.drawSecond >= 1 days
-        ) revert InvalidGame();
+        ) revert InvalidGame(game);
         _gameName = game.name;
         WHITE_MAX = game.whiteMax;
         SPECIAL_MAX = game.specialMax;
         DRAW_DAYS = game.drawDays;
         DRAW_SECOND = game.drawSecond;
 
-        _requireNonZero(params.operator);
-        _requireNonZero(params.guardian);
+        _requireNonZero(params.operator, "operator");
+        _requireNonZero(params.guardian, "guardian");
         _grantRole(OPERATOR_ROLE, params.operator);
         _grantRole(GUARDIAN_ROLE, params.guardian);
         _setOracle(params.oracle);
@@ -142,7 +150,7 @@ abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdmi
     }
 
     function _setOracle(address newOracle) private {
-        _requireNonZero(newOracle);
+        _requireNonZero(newOracle, "oracle");
         _oracle = newOracle;
         emit OracleChanged(newOracle);
     }
@@ -157,12 +165,12 @@ abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdmi
     }
 
     function _setFeeRecipient(address newFeeRecipient) private {
-        _requireNonZero(newFeeRecipient);
+        _requireNonZero(newFeeRecipient, "feeRecipient");
         _feeRecipient = newFeeRecipient;
         emit FeeRecipientChanged(newFeeRecipient);
     }
 
-    function _requireNonZero(address account) private pure {
-        if (account == address(0)) revert ZeroAddress();
+    function _requireNonZero(address account, string memory what) private pure {
+        if (account == address(0)) revert ZeroAddress(what);
     }
 }

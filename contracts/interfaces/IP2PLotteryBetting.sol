@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-pragma solidity ^0.8.30;
+pragma solidity ^0.8.4;
 
 /// @title Bets between people on the number that a lottery draw gives
 /// @notice Every bettor stands against other bettors, never against a house. Each prediction has an opposite; the
@@ -7,7 +7,9 @@ pragma solidity ^0.8.30;
 /// wei, first come first matched. When the draw is known, the matched stakes of the losing line go to the winning one,
 /// less a fee on the profit. What found no opponent goes back.
 /// @dev All amounts are in wei of the chain's native coin, all times in seconds of Unix time (UTC).
-/// An unknown round is an error, `UnknownRound`, in every function that takes a round, views too.
+/// An unknown round is an error, `UnknownRound`, in every function that takes a round, views too. Beside the errors
+/// below come OpenZeppelin's: `AccessControlUnauthorizedAccount` for a missing role, `EnforcedPause` while paused,
+/// `ReentrancyGuardReentrantCall` inside a payment.
 interface IP2PLotteryBetting {
     // ------------------------------------------------------------------------------------------------------ types
 
@@ -50,8 +52,8 @@ interface IP2PLotteryBetting {
 
     /// @notice What a market is deployed with.
     /// @param game the lottery game
-    /// @param adminDelay seconds that a hand-over of the admin role waits
-    /// @param admin holder of the admin role: the settings of later rounds, unpausing
+    /// @param adminDelay seconds that a hand-over of the admin role waits, at most MAX_ADMIN_DELAY
+    /// @param admin holder of the admin role: settings, unpausing, granting and revoking the other roles, at once
     /// @param operator holder of OPERATOR_ROLE: opens rounds, cancels them while bets are taken
     /// @param guardian holder of GUARDIAN_ROLE: pauses, cancels a round before its draw
     /// @param oracle who decides the results of rounds created from now on
@@ -98,9 +100,9 @@ interface IP2PLotteryBetting {
     /// @param prediction 0..7, see Prediction
     /// @param amount the stake
     /// @param offset where the bet's interval [offset, offset + amount) begins on its line
-    /// @param matchedAmount how much of it has found opponents; never falls
+    /// @param matchedAmount how much of it has found opponents; never falls, and stays in a cancelled round
     /// @param placedAt when it was placed
-    /// @param refunded its unmatched part was paid back
+    /// @param refunded its unmatched part was paid back; false for a bet matched in full, whatever was paid for it
     /// @param settled nothing is due for it and nothing will be
     struct BetInfo {
         uint8 prediction;
@@ -169,11 +171,11 @@ interface IP2PLotteryBetting {
     error BetOutOfLimits(uint256 amount, uint256 minBet, uint256 maxBet);
     /// @notice A user has at most `limit` bets a round.
     error TooManyBets(uint256 roundId, address user, uint256 limit);
-    /// @notice The line cannot hold this much more: its total would pass 2^96 - 1 wei.
+    /// @notice The line holds `total` and cannot hold this much more: together they would pass 2^96 - 1 wei.
     error LineFull(uint256 roundId, uint8 prediction, uint256 total);
     /// @notice Only the round's oracle decides its result.
     error NotRoundOracle(uint256 roundId, address caller, address oracle);
-    /// @notice Neither the operator while the round is open nor the guardian before its draw.
+    /// @notice Only operator and guardian cancel rounds. (One of them that comes too late gets TooLate.)
     error NotAllowedToCancel(uint256 roundId, address caller);
     /// @notice Nothing is due to this user now.
     error NothingDue(uint256 roundId, address user);
@@ -187,16 +189,19 @@ interface IP2PLotteryBetting {
     error FeeTooHigh(uint256 feeBps, uint256 maxFeeBps);
     /// @notice Limits must satisfy 1 gwei <= minBet <= maxBet <= 2^96 - 1.
     error InvalidBetLimits(uint256 minBet, uint256 maxBet);
-    /// @notice An address that must be set is zero.
-    error ZeroAddress();
+    /// @notice An address that must be set is zero; `what` names it.
+    error ZeroAddress(string what);
     /// @notice The game's values are out of their ranges (see Game).
-    error InvalidGame();
+    error InvalidGame(Game game);
+    /// @notice A hand-over of the admin role must not wait this long.
+    error AdminDelayTooLong(uint256 adminDelay, uint256 maxAdminDelay);
 
     // ------------------------------------------------------------------------------------------ rounds and results
 
     /// @notice Opens a round for a draw. Its fee and its oracle are those set now, and stay.
     /// @param drawTime a scheduled instant of the game: weekday, second of the day and New York's daylight saving are
-    /// computed on chain, so that nobody can open betting past a draw
+    /// computed on chain, so that no key can open betting past a draw, as long as the lottery keeps this schedule and
+    /// New York the daylight saving of 2007 (with drawDays = 0, for test chains, nothing is checked)
     /// @return roundId the round's id, counted from 1
     /// @dev OPERATOR_ROLE, not while paused. Reverts with NotADrawTime, DrawTimeOutOfRange, DrawTimeTaken.
     function createRound(uint256 drawTime) external returns (uint256 roundId);
@@ -223,7 +228,7 @@ interface IP2PLotteryBetting {
 
     /// @notice Places the coins sent with the call on a prediction. Several bets a round and user, 16 at most.
     /// @param prediction 0..7, see Prediction
-    /// @dev Anyone, before lockTime, not while paused. Reverts with BettingClosed, WrongStatus, InvalidPrediction,
+    /// @dev A contract that bets must accept plain payments. Anyone, before lockTime, not while paused. Reverts with BettingClosed, WrongStatus, InvalidPrediction,
     /// BetOutOfLimits, TooManyBets, LineFull.
     function placeBet(uint256 roundId, uint8 prediction) external payable;
 
@@ -238,7 +243,7 @@ interface IP2PLotteryBetting {
     function claimRefund(uint256 roundId) external;
 
     /// @notice Pays each bettor what is due now, to the bettor only. Anyone may call it for anyone.
-    /// @dev A recipient that refuses, or wants more than 50,000 gas, is skipped, stays payable and stops nobody else;
+    /// @dev A recipient that refuses, or wants more than SETTLE_GAS, is skipped, stays payable and stops nobody else;
     /// so is one with nothing due, and a repeated one. Returned data are not copied. Reverts with UnknownRound,
     /// TooEarly before lockTime, NotEnoughGas.
     function settle(uint256 roundId, address[] calldata bettors) external;

@@ -9,6 +9,7 @@ import pytest
 from ape import chain
 
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
+from scripts._contracts import contract_type
 from tests.contracts.support.codec import Abi, checksummed
 from tests.contracts.support.desk import EVEN, ODD, POL, Desk, People, Puppet, Round
 from tests.contracts.support.node import Node, Reverted
@@ -37,7 +38,7 @@ def people(accounts) -> People:
 @pytest.fixture(scope="session")
 def market_type(project) -> Any:
     """What Ape's compiler made of the contract."""
-    return project.P2PLotteryBetting.contract_type
+    return contract_type(project, "P2PLotteryBetting")
 
 
 @pytest.fixture(scope="session")

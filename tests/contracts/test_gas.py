@@ -128,7 +128,7 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def bench(project, accounts):
+def bench(project, accounts, market_type):  # market_type: compiled just now
     bench = Bench(project, accounts)
     yield bench
     bench.rpc("anvil_autoImpersonateAccount", False)

@@ -8,7 +8,7 @@ import pytest
 
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from tests.contracts.conftest import FEE_BPS, MAX_BET, MIN_BET
-from tests.contracts.support.codec import Event
+from tests.contracts.support.codec import Event, Refused
 from tests.contracts.support.desk import DAY, EVEN, ODD, POL, refused
 
 ZERO = "0x" + "00" * 20
@@ -78,8 +78,17 @@ class TestDeployment:
         ids=str,
     )
     def test_refuses_an_impossible_game(self, deploy, wrong):
-        with refused("InvalidGame"):
-            deploy(replace(POWERBALL, **wrong))
+        game = replace(POWERBALL, **wrong)
+        with pytest.raises(Refused) as caught:
+            deploy(game)
+        assert caught.value.name == "InvalidGame"
+        assert vars(caught.value.values[0]) == {
+            "name": game.name,
+            "whiteMax": game.white_max,
+            "specialMax": game.special_max,
+            "drawDays": game.draw_days,
+            "drawSecond": game.draw_second,
+        }
 
     @pytest.mark.parametrize(
         "edge",
@@ -109,8 +118,13 @@ class TestDeployment:
 
     @pytest.mark.parametrize("role", ["operator", "guardian", "oracle", "feeRecipient"])
     def test_needs_every_address(self, deploy, role):
-        with refused("ZeroAddress"):
+        with refused("ZeroAddress", role):
             deploy(**{role: ZERO})
+
+    def test_takes_no_admin_delay_that_would_never_end(self, deploy):
+        deploy(adminDelay=30 * 86_400)
+        with refused("AdminDelayTooLong", 30 * 86_400 + 1, 30 * 86_400):
+            deploy(adminDelay=30 * 86_400 + 1)
 
     def test_needs_an_admin(self, deploy):
         with refused("AccessControlInvalidDefaultAdmin", ZERO):
@@ -165,8 +179,8 @@ class TestSetters:
     def test_refuse_what_the_constructor_refuses(self, desk, people):
         with refused("FeeTooHigh", 501, 500):
             desk.do("setFee", 501, by=people.admin)
-        for setter in ("setOracle", "setFeeRecipient"):
-            with refused("ZeroAddress"):
+        for setter, what in (("setOracle", "oracle"), ("setFeeRecipient", "feeRecipient")):
+            with refused("ZeroAddress", what):
                 desk.do(setter, ZERO, by=people.admin)
         for limits in ((GWEI - 1, POL), (POL, POL - 1), (POL, UINT96_MAX + 1)):
             with refused("InvalidBetLimits", *limits):

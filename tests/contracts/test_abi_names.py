@@ -1,0 +1,57 @@
+"""The interface is the contract's own ABI, names included: what a frontend is written against."""
+
+from __future__ import annotations
+
+import pytest
+from ape.managers.project import ProjectManager
+
+
+def entries(project: ProjectManager, name: str) -> dict[tuple[str, str], dict]:
+    abi = project.get_contract(name).contract_type.model_dump(mode="json", by_alias=True)["abi"]
+    return {(entry["type"], entry.get("name", "")): entry for entry in abi}
+
+
+def named(values: list[dict]) -> list[tuple]:
+    return [
+        (value["name"], value["type"], value.get("indexed"), named(value.get("components") or []))
+        for value in values
+    ]
+
+
+@pytest.fixture(scope="module")
+def promised(project, market_type):
+    return entries(project, "IP2PLotteryBetting")
+
+
+def test_the_contract_keeps_every_promise_by_name(project, promised):
+    kept = entries(project, "P2PLotteryBetting")
+    assert len(promised) > 60
+    for key, entry in promised.items():
+        assert key in kept, key
+        assert named(kept[key]["inputs"]) == named(entry["inputs"]), key
+        if entry["type"] == "function":
+            assert kept[key]["stateMutability"] == entry["stateMutability"]
+            # An unnamed struct or number may be called anything inside.
+            ours, theirs = named(kept[key]["outputs"]), named(entry["outputs"])
+            assert [o for o, t in zip(ours, theirs, strict=True) if t[0]] == [
+                t for t in theirs if t[0]
+            ], key
+
+
+def test_what_the_contract_adds_is_openzeppelins_or_a_constant(project, promised):
+    added = entries(project, "P2PLotteryBetting").keys() - promised.keys()
+    own = {name for kind, name in added if kind == "function" and name.isupper()}
+    assert own == {
+        "DEFAULT_ADMIN_ROLE",
+        "GUARDIAN_ROLE",
+        "LOCK_LEAD",
+        "MAX_ADMIN_DELAY",
+        "MAX_BETS_PER_USER",
+        "MAX_FEE_BPS",
+        "MAX_HORIZON",
+        "OPERATOR_ROLE",
+        "RESULT_WINDOW",
+        "SETTLE_GAS",
+    }
+    events = {name for kind, name in added if kind == "event"}
+    assert not {name for name in events if name.startswith(("Round", "Bet", "Fee", "Oracle"))}
