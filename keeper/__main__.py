@@ -13,16 +13,18 @@ from typing import Any
 import click
 
 from keeper import app, log, show
-from keeper.config import LogFormat, Settings, load, need_chain, variable
+from keeper.chain.market import ContractMarket
+from keeper.config import Settings, load, variable
 from keeper.domain.calendar import NoDraw, draw_time
-from keeper.domain.consensus import Agreed, Answer, Disagreement, decide
+from keeper.domain.consensus import Agreed, Answer, Disagreement, Waiting, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
-from keeper.errors import ConfigError, KeeperError, Reverted
-from keeper.ports import Market, RoundInfo
+from keeper.errors import ChainError, ConfigError, EvidenceError, KeeperError, Reverted
+from keeper.ports import RoundInfo
 from keeper.sources import ask_all, read
 from keeper.store import evidence as evidence_files
 
-BAD_INPUT, PENDING, DISAGREE = 2, 3, 4
+BAD_INPUT = 2
+_EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
 _DRAW_EXITS = "Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ."
 _SETTINGS = "Settings:\n\n\b\n" + "\n".join(
@@ -37,13 +39,10 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ConfigError as exc:
+        except (KeeperError, UnknownGame, NoDraw) as exc:
             for line in str(exc).splitlines():
                 click.echo(f"keeper: {line}", err=True)
-            sys.exit(BAD_INPUT)
-        except KeeperError as exc:
-            click.echo(f"keeper: {exc}", err=True)
-            sys.exit(1)
+            sys.exit(1 if isinstance(exc, ChainError | EvidenceError) else BAD_INPUT)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,8 +79,7 @@ def run(config: Path | None, send: bool) -> None:
     LOTTOCHAIN_KEYSTORE and LOTTOCHAIN_KEYSTORE_PASSWORD_FILE. Stops cleanly on SIGTERM and
     Ctrl-C, and may be killed at any moment: what is due is read from the chain.
     """
-    settings = _settings(config, chain=True)
-    asyncio.run(app.run(settings, send=send))
+    asyncio.run(app.run(_settings(config), send=send))
 
 
 @main.command(epilog=_DRAW_EXITS)
@@ -109,13 +107,7 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
     else:
         show.table(show.ANSWER, [show.answer_row(answer) for answer in answers])
         click.echo(show.sentence(verdict))
-    match verdict:
-        case Agreed():
-            return
-        case Disagreement():
-            sys.exit(DISAGREE)
-        case _:
-            sys.exit(PENDING)
+    sys.exit(_EXITS[type(verdict)])
 
 
 @main.command()
@@ -124,9 +116,9 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
 @click.pass_obj
 def status(config: Path | None, game: str | None, round_id: int | None) -> None:
     """Show the chain, the account and the latest rounds; of one GAME, or one ROUND of it."""
-    settings = _settings(config, chain=True)
+    settings = _settings(config)
     if game is not None:
-        settings = settings.model_copy(update={"games": (_game(game).name,)})
+        settings = settings.model_copy(update={"games": (game_named(game).name,)})
     asyncio.run(_status(settings, round_id))
 
 
@@ -148,32 +140,20 @@ def verify(file: Path) -> None:
 # ---- inside
 
 
-def _settings(config: Path | None, *, chain: bool = False) -> Settings:
+def _settings(config: Path | None) -> Settings:
     settings = load(config)
-    log.set_up(as_json=settings.log_format is LogFormat.JSON)
-    if chain:
-        need_chain(settings)
+    log.set_up(as_json=settings.log_format == "json")
     return settings
 
 
-def _game(name: str) -> Game:
-    try:
-        return game_named(name)
-    except UnknownGame as exc:
-        raise ConfigError(str(exc)) from None
-
-
 def _draw_of(game: str, date: str) -> tuple[Game, dt.date]:
-    """Raises ConfigError unless it has taken place."""
-    asked = _game(game)
+    """Raises UnknownGame, NoDraw, and ConfigError unless it has taken place."""
+    asked = game_named(game)
     try:
         day = dt.date.fromisoformat(date)
-        at = draw_time(asked, day)
-    except NoDraw as exc:
-        raise ConfigError(str(exc)) from None
     except ValueError:
         raise ConfigError(f"{date!r:.40} is no date: write it as 2026-08-19") from None
-    if at > time.time():
+    if (at := draw_time(asked, day)) > time.time():
         raise ConfigError(f"{asked.name} of {day} is not drawn before {show.utc(at)}")
     return asked, day
 
@@ -190,13 +170,11 @@ async def _status(settings: Settings, round_id: int | None) -> None:
             click.echo(f"account {account.address}, {show.coins(wei)} coins")
         for market in markets:
             click.echo(f"\n{market.game.name} at {market.address}")
-            show.table(
-                show.ROUND,
-                [show.round_row(market.game, *found) for found in await _rounds(market, round_id)],
-            )
+            rounds = await _rounds(market, round_id)
+            show.table(show.ROUND, [show.round_row(market.game, *found) for found in rounds])
 
 
-async def _rounds(market: Market, round_id: int | None) -> list[tuple[int, RoundInfo]]:
+async def _rounds(market: ContractMarket, round_id: int | None) -> list[tuple[int, RoundInfo]]:
     """The latest rounds, or one. Raises ConfigError when that does not exist."""
     if round_id is None:
         count = await market.round_count()

@@ -20,7 +20,7 @@ from keeper.chain import keys, records
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import GWEI, KeySender, Pricing
-from keeper.config import Settings
+from keeper.config import Settings, need_chain
 from keeper.duties import Terms
 from keeper.errors import ConfigError
 from keeper.follow import Follower
@@ -37,13 +37,14 @@ log = structlog.get_logger()
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[ContractMarket]]]:
     """The node and the markets that the settings name, checked. Raises ConfigError, ChainError."""
+    url = need_chain(settings)
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
         raise ConfigError(
             f"no market of {', '.join(missing)} is recorded for chain {settings.chain_id}: "
             "deploy it, or leave it out of LOTTOCHAIN_GAMES"
         )
-    rpc = Rpc(settings.rpc_url.get_secret_value(), settings.chain_id, settings.rpc_timeout)
+    rpc = Rpc(url, settings.chain_id, settings.rpc_timeout)
     found = [recorded[game] for game in settings.games]
     markets = [ContractMarket(rpc, d.address, d.game, d.block_number) for d in found]
     try:

@@ -8,26 +8,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from enum import StrEnum
+from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    HttpUrl,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, Secret
+from pydantic import ValidationError as Invalid
 from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from keeper.domain.draw import GAMES
 from keeper.errors import ConfigError
@@ -37,7 +25,6 @@ PREFIX = "LOTTOCHAIN_"
 FILE = "keeper.toml"  # in the working directory, when no other is named
 _CONFIG = f"{PREFIX}CONFIG"
 
-_URL = TypeAdapter(HttpUrl)
 _ByCommas = Annotated[
     tuple[str, ...],
     NoDecode,
@@ -45,11 +32,15 @@ _ByCommas = Annotated[
 ]
 
 
-class LogFormat(StrEnum):
-    """How a line of the log looks."""
+def _known(names: Collection[str]) -> AfterValidator:
+    """Refuses any other name."""
 
-    CONSOLE = "console"
-    JSON = "json"
+    def check(given: Collection[str]) -> Collection[str]:
+        if set(given) - set(names):
+            raise ValueError("unknown")
+        return given
+
+    return AfterValidator(check)
 
 
 class Settings(BaseSettings):
@@ -64,12 +55,14 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    rpc_url: SecretStr = Field(SecretStr(""), description="the http(s) URL of a node")
+    rpc_url: Secret[HttpUrl] | None = Field(None, description="the http(s) URL of a node")
     chain_id: int = Field(0, ge=0, description="the id of the chain that the node serves")
     rpc_timeout: float = Field(10, gt=0, le=300, description="seconds for one answer of the node")
     log_blocks: int = Field(1000, ge=1, description="blocks whose events are asked for at once")
     deployments: Path | None = Field(None, description="the folder of the deployment records")
-    games: _ByCommas = Field(tuple(GAMES), description=f"games, by commas: {', '.join(GAMES)}")
+    games: Annotated[_ByCommas, _known(GAMES), Field(min_length=1)] = Field(
+        tuple(GAMES), description=f"games, by commas: {', '.join(GAMES)}"
+    )
 
     key_file: Path | None = Field(None, description="a file that holds the private key")
     keystore: Path | None = Field(None, description="an Ethereum keystore file")
@@ -89,32 +82,11 @@ class Settings(BaseSettings):
     http_port: int = Field(8080, ge=0, le=65535, description="the port to serve on; 0: any free")
     origins: _ByCommas = Field((), description="origins of pages that may connect, by commas")
 
-    sources: dict[str, HttpUrl] = Field(
+    sources: Annotated[dict[str, HttpUrl], _known(HOMES)] = Field(
         {}, description=f"base URLs of publishers, each its own setting: {', '.join(HOMES)}"
     )
     source_timeout: float = Field(15, gt=0, le=120, description="seconds for a publisher's answer")
-    log_format: LogFormat = Field(LogFormat.CONSOLE, description="console or json")
-
-    @field_validator("games")
-    @classmethod
-    def _known_games(cls, games: tuple[str, ...]) -> tuple[str, ...]:
-        if not games or set(games) - GAMES.keys():
-            raise ValueError("no such game")
-        return tuple(dict.fromkeys(games))
-
-    @field_validator("sources")
-    @classmethod
-    def _known_sources(cls, sources: dict[str, HttpUrl]) -> dict[str, HttpUrl]:
-        if sources.keys() - HOMES.keys():
-            raise ValueError("no such source")
-        return sources
-
-    @field_validator("rpc_url")
-    @classmethod
-    def _http(cls, url: SecretStr) -> SecretStr:
-        if url:
-            _URL.validate_python(url.get_secret_value())
-        return url
+    log_format: Literal["console", "json"] = Field("console", description="console or json")
 
     @classmethod
     def settings_customise_sources(
@@ -130,23 +102,20 @@ def load(file: Path | None = None) -> Settings:
     The file is the one given, else the one that LOTTOCHAIN_CONFIG names, else ./keeper.toml if
     there is one.
     """
-    named = file or (Path(os.environ[_CONFIG]) if os.environ.get(_CONFIG) else None)
-    path = named or Path(FILE)
+    named = file or os.environ.get(_CONFIG)
+    path = Path(named or FILE)
     values = _read(path) if named or path.exists() else {}
-    known = {_CONFIG, *(variable(name) for name in Settings.model_fields if name != "sources")}
-    known |= {variable(f"sources__{name}") for name in HOMES}
-    wrong = [
-        f"{name}: there is no such setting"
-        for name in sorted(os.environ)
-        if name.upper().startswith(PREFIX) and name.upper() not in known
-    ]
+    fields = {*Settings.model_fields, "config", *(f"sources__{name}" for name in HOMES)}
+    known = {variable(name) for name in fields - {"sources"}}
+    ours = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
+    wrong = [f"{name}: there is no such setting" for name in ours if name.upper() not in known]
     if wrong:
         raise ConfigError("\n".join(wrong))
     try:
         settings = Settings(**values)
-    except ValidationError as exc:
-        wrong = [_line(error, path) for error in exc.errors(include_input=False)]
-        raise ConfigError("\n".join(dict.fromkeys(wrong))) from None
+    except Invalid as exc:
+        lines = [_line(error, path) for error in exc.errors(include_input=False)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
     if settings.key_file and settings.keystore:
         raise ConfigError(f"{variable('key_file')}, {variable('keystore')}: one of the two")
     if settings.keystore and not settings.keystore_password_file:
@@ -154,11 +123,12 @@ def load(file: Path | None = None) -> Settings:
     return settings
 
 
-def need_chain(settings: Settings) -> None:
-    """Raises ConfigError when the settings that name a chain are missing."""
+def need_chain(settings: Settings) -> str:
+    """The node's URL. Raises ConfigError when the settings that name a chain are missing."""
     missing = [_wants(name) for name in ("rpc_url", "chain_id") if not getattr(settings, name)]
-    if missing:
+    if missing or settings.rpc_url is None:
         raise ConfigError("\n".join(missing))
+    return str(settings.rpc_url.get_secret_value())
 
 
 def _read(path: Path) -> dict[str, Any]:

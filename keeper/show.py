@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -12,11 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from keeper.domain.calendar import draw_date
-from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Failed, Verdict
+from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Failed, Verdict, Waiting
 from keeper.domain.draw import Draw, Game
 from keeper.ports import RoundInfo, RoundStatus
 
 ANSWER = ("source", "answer", "number")
+VERDICT = {Agreed: "agreed", Waiting: "pending", Disagreement: "differ"}
 ROUND = ("round", "draw", "status", "staked", "matched", "number")
 
 
@@ -73,32 +75,24 @@ def draw_json(
     game: Game, date: dt.date, answers: Sequence[Answer], verdict: Verdict
 ) -> dict[str, Any]:
     """What each source says and what follows."""
-    told = {"game": game.name, "date": str(date), "sources": [_answer(a) for a in answers]}
-    match verdict:
-        case Agreed(draw):
-            return told | {"verdict": "agreed", **_numbers(draw)}
-        case Disagreement():
-            return told | {"verdict": "differ"}
+    sources = [
+        {"source": a.source, "answer": type(a).__name__.lower(), **_values(a)} for a in answers
+    ]
+    told = {"game": game.name, "date": str(date), "sources": sources}
+    return told | {"verdict": VERDICT[type(verdict)], **_values(verdict)}
+
+
+def _values(told: Answer | Verdict) -> dict[str, Any]:
+    match told:
+        case Drawn(draw=draw) | Agreed(draw=draw):
+            numbers = {"whites": list(draw.whites), "special": draw.special}
+            return numbers | {"winningNumber": draw.winning_number}
+        case Failed(_, kind, why):
+            return {"kind": str(kind), "why": why}
+        case Waiting() | Disagreement():
+            return {}
         case _:
-            return told | {"verdict": "pending"}
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    match answer:
-        case Drawn(source, draw):
-            return {"source": source, "answer": "drawn", **_numbers(draw)}
-        case Failed(source, kind, why):
-            return {"source": source, "answer": "failed", "kind": str(kind), "why": why}
-        case _:
-            return {"source": answer.source, "answer": "pending", "why": answer.why}
-
-
-def _numbers(draw: Draw) -> dict[str, Any]:
-    return {
-        "whites": list(draw.whites),
-        "special": draw.special,
-        "winningNumber": draw.winning_number,
-    }
+            return {"why": told.why}
 
 
 def balls(draw: Draw) -> str:
@@ -113,5 +107,4 @@ def utc(timestamp: int) -> str:
 
 def coins(wei: int) -> str:
     """Wei as whole coins, exact."""
-    whole, rest = divmod(wei, 10**18)
-    return f"{whole}.{rest:018d}".rstrip("0").rstrip(".")
+    return f"{Decimal(wei) / 10**18:f}"

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from keeper.domain.draw import POWERBALL, Game
 
 NEW_YORK = ZoneInfo("America/New_York")
-_DAY = dt.timedelta(days=1)
 _MONDAY = 1  # bit of Game.draw_days
 _POWERBALL_MONDAYS_SINCE = dt.date(2021, 8, 23)
 
@@ -29,10 +28,9 @@ def draw_time(game: Game, date: dt.date) -> int:
     """The scheduled instant of the draw of `date`, unix seconds UTC. Raises NoDraw."""
     if not is_draw_date(game, date):
         raise NoDraw(f"{game.name} has no draw on {date} ({date:%A})")
-    minutes, second = divmod(game.draw_second, 60)
-    # Late evening, so never in the hour that daylight saving skips or repeats.
-    at = dt.time(minutes // 60, minutes % 60, second, tzinfo=NEW_YORK)
-    return int(dt.datetime.combine(date, at).timestamp())
+    # By the clocks of New York, and late: never in the hour that daylight saving skips or repeats.
+    midnight = dt.datetime.combine(date, dt.time(tzinfo=NEW_YORK))
+    return int((midnight + dt.timedelta(seconds=game.draw_second)).timestamp())
 
 
 def draw_date(game: Game, at: int) -> dt.date:
@@ -49,11 +47,7 @@ def draw_date(game: Game, at: int) -> dt.date:
 
 def next_draw_times(game: Game, after: int, until: int) -> list[int]:
     """The scheduled instants t with `after` < t <= `until`, ascending, unix seconds UTC."""
-    date = dt.datetime.fromtimestamp(after, NEW_YORK).date()
-    last = dt.datetime.fromtimestamp(until, NEW_YORK).date()
-    times: list[int] = []
-    while date <= last:
-        if is_draw_date(game, date) and after < (at := draw_time(game, date)) <= until:
-            times.append(at)
-        date += _DAY
-    return times
+    first, last = (dt.datetime.fromtimestamp(at, NEW_YORK).date() for at in (after, until))
+    dates = (first + dt.timedelta(n) for n in range((last - first).days + 1))
+    times = (draw_time(game, date) for date in dates if is_draw_date(game, date))
+    return [time for time in times if after < time <= until]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Self
 
 WHITES = 5
 
@@ -44,23 +42,20 @@ class Game:
 POWERBALL = Game("powerball", 69, 26, 0b1001010, 82740)  # Mon, Wed, Sat 22:59
 MEGA_MILLIONS = Game("mega-millions", 70, 24, 0b0100100, 82800)  # Tue, Fri 23:00
 
-GAMES: Mapping[str, Game] = MappingProxyType({g.name: g for g in (POWERBALL, MEGA_MILLIONS)})
+GAMES: Mapping[str, Game] = {g.name: g for g in (POWERBALL, MEGA_MILLIONS)}
 
 # (in force since, special_max), oldest first. The whites were 69 and 70 in all of these.
-_SPECIALS: Mapping[str, tuple[tuple[dt.date, int], ...]] = MappingProxyType(
-    {
-        POWERBALL.name: ((dt.date(2015, 10, 7), 26),),
-        MEGA_MILLIONS.name: ((dt.date(2017, 10, 31), 25), (dt.date(2025, 4, 8), 24)),
-    }
-)
+_SPECIALS: Mapping[str, tuple[tuple[dt.date, int], ...]] = {
+    POWERBALL.name: ((dt.date(2015, 10, 7), 26),),
+    MEGA_MILLIONS.name: ((dt.date(2017, 10, 31), 25), (dt.date(2025, 4, 8), 24)),
+}
 
 
 def game_named(name: str) -> Game:
     """The game of that name. Raises UnknownGame."""
-    try:
-        return GAMES[name]
-    except KeyError:
-        raise UnknownGame(name) from None
+    if name not in GAMES:
+        raise UnknownGame(name)
+    return GAMES[name]
 
 
 def special_max_on(game: Game, date: dt.date) -> int:
@@ -104,15 +99,6 @@ class Draw:
         """The number that rounds on this draw are decided by, 0..99."""
         return winning_number(self.whites, self.special)
 
-    @classmethod
-    def of(cls, date: dt.date, whites: Iterable[int], special: int) -> Self:
-        """A draw of exactly five whites, unchecked otherwise. Raises InvalidDraw."""
-        balls = tuple(whites)
-        if len(balls) != WHITES:
-            raise InvalidDraw(f"{len(balls)} white balls where there are {WHITES}")
-        a, b, c, d, e = balls
-        return cls(date, (a, b, c, d, e), special)
-
     def __str__(self) -> str:
         return f"{self.date} {' '.join(map(str, self.whites))} + {self.special}"
 
@@ -122,7 +108,11 @@ def make_draw(game: Game, date: dt.date, whites: Iterable[int], special: int) ->
 
     Raises InvalidDraw.
     """
-    draw = Draw.of(date, whites, special)
+    balls = tuple(whites)
+    if len(balls) != WHITES:
+        raise InvalidDraw(f"{len(balls)} white balls where there are {WHITES}")
+    a, b, c, d, e = balls
+    draw = Draw(date, (a, b, c, d, e), special)
     if len(set(draw.whites)) != WHITES:
         raise InvalidDraw(f"a white ball appears twice: {draw}")
     if draw.whites[0] < 1 or draw.whites[-1] > game.white_max:

@@ -76,25 +76,9 @@ def opposite(prediction: Prediction) -> Prediction:
 
 
 def holds(prediction: Prediction, n: int) -> bool:
-    """Whether the prediction is true of winning number `n`."""
-    even, high = n % 2 == 0, n >= 50
-    match prediction:
-        case Prediction.EVEN:
-            return even
-        case Prediction.ODD:
-            return not even
-        case Prediction.HIGH:
-            return high
-        case Prediction.LOW:
-            return not high
-        case Prediction.EVEN_LOW:
-            return even and not high
-        case Prediction.ODD_HIGH:
-            return not even and high
-        case Prediction.EVEN_HIGH:
-            return even and high
-        case Prediction.ODD_LOW:
-            return not even and not high
+    """Whether the prediction is true of winning number `n`: each word of its name."""
+    true = {"ODD" if n % 2 else "EVEN", "HIGH" if n >= 50 else "LOW"}
+    return true.issuperset(prediction.name.split("_"))
 
 
 def outcome(prediction: Prediction, n: int) -> Outcome:
@@ -185,21 +169,18 @@ class Book:
 
     def lock(self) -> None:
         """Betting is over: lockTime has come, whether or not anybody announced it."""
-        self._refuse_finished()
-        self.status = RoundStatus.LOCKED
+        self._become(RoundStatus.LOCKED)
 
     def finalize(self, n: int) -> None:
         """The winning number is known."""
-        self._refuse_finished()
         if not 0 <= n <= 99:
             raise RuleBroken(Refusal.BAD_NUMBER)
-        self.status = RoundStatus.FINALIZED
+        self._become(RoundStatus.FINALIZED)
         self.winning_number = n
 
     def cancel(self) -> None:
         """Cancelled, or void because no result came: all stakes go back."""
-        self._refuse_finished()
-        self.status = RoundStatus.CANCELLED
+        self._become(RoundStatus.CANCELLED)
 
     def pay(self, user: str) -> tuple[int, int]:
         """Pays what `claimable` says; the same two amounts. Refused when nothing is due."""
@@ -309,9 +290,10 @@ class Book:
             if outcome(p, self.winning_number) is Outcome.WON
         )
 
-    def _refuse_finished(self) -> None:
+    def _become(self, status: RoundStatus) -> None:
         if self.finished:
             raise RuleBroken(Refusal.FINISHED)
+        self.status = status
 
 
 def apply(book: Book, name: str, args: Mapping[str, Any], at: int = 0) -> None:
