@@ -81,13 +81,11 @@ async def run(settings: Settings, *, send: bool) -> None:
 
     What is on its way to the chain at the end is still awaited a little.
     """
-    account, tip = account_of(settings), settings.tip_gwei
+    account = account_of(settings)
     if send and account is None:
         raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
-    pricing = Pricing(
-        max_fee=round(settings.max_fee_gwei * GWEI),
-        tip=None if tip is None else round(tip * GWEI),
-    )
+    tip = None if settings.tip_gwei is None else round(settings.tip_gwei * GWEI)
+    pricing = Pricing(round(settings.max_fee_gwei * GWEI), tip)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

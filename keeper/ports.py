@@ -7,12 +7,11 @@ wei, time unix seconds UTC.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from keeper.domain.consensus import Answer, Verdict
+from keeper.domain.consensus import Answer
 from keeper.domain.draw import Game
 from keeper.domain.lines import RoundStatus as RoundStatus  # the contract's enum, by its port name
 
@@ -64,23 +63,6 @@ class RoundInfo:
     oracle: str
 
 
-class Market(Protocol):
-    """One deployed P2PLotteryBetting. Every method raises ChainError."""
-
-    @property
-    def address(self) -> str: ...
-    @property
-    def game(self) -> Game: ...
-
-    async def claimable(self, round_id: int, user: str) -> tuple[int, int]:
-        """(winnings, refund) due now."""
-        ...
-
-    async def accepts(self, user: str, amount: int) -> bool:
-        """Whether `settle` could pay the user `amount` wei now, by a simulation."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A transaction that was mined and succeeded."""
@@ -96,19 +78,6 @@ class DryRun:
 
     function: str
     args: tuple[Any, ...]
-
-
-class Sender(Protocol):
-    """Sends transactions of the keeper's one key."""
-
-    @property
-    def address(self) -> str | None:
-        """The key's account; None when there is no key."""
-        ...
-
-    async def send(self, market: Market, function: str, *args: Any) -> Sent | DryRun:
-        """Simulates, then sends and awaits the receipt. Raises ChainError."""
-        ...
 
 
 # ---- publishers and evidence
@@ -154,13 +123,3 @@ class EvidenceRef:
 
     path: Path
     digest: bytes
-
-
-class EvidenceStore(Protocol):
-    """Keeps what the sources said."""
-
-    async def save(
-        self, game: Game, date: dt.date, fetched: Sequence[Fetched], verdict: Verdict
-    ) -> EvidenceRef:
-        """On return it is safely on disk. Raises EvidenceError."""
-        ...

@@ -15,13 +15,16 @@ from typing import Any
 
 import structlog
 
+from keeper.chain.market import ContractMarket
+from keeper.chain.sender import KeySender
 from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
 from keeper.domain.draw import Draw
 from keeper.duties import CreateRound, Duty, LockRound, Report, Settle, Terms, VoidRound, due
 from keeper.errors import KeeperError, Reverted
 from keeper.follow import Follower
-from keeper.ports import DryRun, EvidenceStore, Market, Sender, Sent, Source
+from keeper.ports import DryRun, Sent, Source
 from keeper.sources import ask_all
+from keeper.store.evidence import FileEvidence
 
 log = structlog.get_logger()
 
@@ -69,11 +72,11 @@ class Worker:
         disputes: by date the last disagreement on a draw whose evidence was kept.
     """
 
-    market: Market
+    market: ContractMarket
     follower: Follower
-    sender: Sender
+    sender: KeySender
     sources: Mapping[str, Source]
-    evidence: EvidenceStore
+    evidence: FileEvidence
     terms: Terms
     rest: Rest
     disputes: dict[dt.date, Disagreement] = field(default_factory=dict)

@@ -13,9 +13,10 @@ from eth_typing import ChecksumAddress
 from web3.exceptions import TimeExhausted
 
 from keeper.chain import abi
+from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.errors import ChainError, NotMined, Reverted, TooExpensive, Unfunded
-from keeper.ports import DryRun, Market, Sent
+from keeper.ports import DryRun, Sent
 
 GWEI = 10**9
 NOBODY = "0x0000000000000000000000000000000000000000"
@@ -58,7 +59,7 @@ class KeySender:
         """The key's account; None when there is no key."""
         return None if self._account is None else str(self._account.address)
 
-    async def send(self, market: Market, function: str, *args: Any) -> Sent | DryRun:
+    async def send(self, market: ContractMarket, function: str, *args: Any) -> Sent | DryRun:
         """Simulates, sends, awaits the receipt.
 
         When cancelled, it waits a little for what is on its way. Raises ChainError: Reverted when
