@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import orjson
-from pydantic import AfterValidator, BaseModel, FailFast, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, FailFast, Field, PlainValidator, ValidationError
 
 PROTOCOL = 1
 TEXT, PONG = 0x1, 0xA
@@ -108,8 +108,6 @@ def error(code: str, text: str, *, retryable: bool = False, **about: Any) -> byt
 # ---- what a client says
 
 _Number = Annotated[int, Field(gt=-_MAX_ID, lt=_MAX_ID)]
-_Lower = Annotated[str, AfterValidator(str.lower)]
-_Since = Annotated[Cursor, PlainValidator(Cursor.parse)]
 
 
 class Malformed(ValueError):
@@ -125,6 +123,13 @@ class Malformed(ValueError):
         self.code, self.id = code, id_
 
 
+def _since(value: Any) -> dict[str, Cursor] | Cursor | None:
+    """Stops at the first that is no cursor: there may be many."""
+    if isinstance(value, dict):
+        return {channel.lower(): Cursor.parse(text) for channel, text in value.items()}
+    return None if value is None else Cursor.parse(value)
+
+
 class Wish(BaseModel, strict=True, frozen=True):
     """What a client wants; fields that are not known are passed over.
 
@@ -136,7 +141,7 @@ class Wish(BaseModel, strict=True, frozen=True):
     id: _Number | Annotated[str, Field(max_length=64)] | None = None
     op: Literal["subscribe", "unsubscribe", "ping"]
     channels: Annotated[list[str], FailFast()] = []
-    since: _Since | dict[_Lower, _Since] | None = None
+    since: Annotated[dict[str, Cursor] | Cursor | None, PlainValidator(_since)] = None
 
     def since_of(self, channel: str) -> Cursor | None:
         """The cursor for a channel, however its address was capitalized."""
