@@ -87,14 +87,14 @@ class Follower:
             view.advance(batch.read.timestamp)
         if self.head:
             self.head = batch.read
-            self.hub.publish(batch.events, batch.read, None)
+            self.hub.publish(batch.events, batch.read, batch.finalized)
         else:
             self._recent += batch.events
             if batch.complete:
                 self.head = batch.read
                 # Of the first block only a part may have been kept.
                 recent = [e for e in self._recent if e.block_number > self._recent[0].block_number]
-                self.hub.reset(list(self.views.values()), batch.read, None, recent)
+                self.hub.reset(list(self.views.values()), batch.read, batch.finalized, recent)
                 log.info("the chain is read", head=batch.read.number)
         self.news.set()
         self.news.clear()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keeper.chain.market import ContractMarket, events
 from keeper.chain.rpc import Rpc
-from keeper.errors import RpcDown
+from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head
 
 FRESH = 8  # of the newest blocks are asked for by hash
@@ -22,6 +22,8 @@ class Batch:
         events: in log order.
         read: the block up to which everything is now read.
         complete: whether that was the newest block.
+        finalized: number of the newest block that can no longer change; None when the node does
+            not tell.
         restarted: the chain was found to be another than the one read before: what was built
             from earlier events is void, and `events` begin again with the first.
     """
@@ -29,6 +31,7 @@ class Batch:
     events: tuple[ChainEvent, ...]
     read: Head
     complete: bool
+    finalized: int | None
     restarted: bool
 
 
@@ -57,8 +60,15 @@ class EventFeed:
         for number in range(fresh, end + 1):
             block = await self._rpc.block(number) if number < end else read
             found += await events(self._rpc, self._addresses, number, number, block.hash)
+        finalized = await self._finalized()
         self._cursor = read
-        return Batch(tuple(found), read, read == head, restarted)
+        return Batch(tuple(found), read, read == head, finalized, restarted)
+
+    async def _finalized(self) -> int | None:
+        try:
+            return (await self._rpc.block("finalized")).number
+        except ChainError:
+            return None
 
     async def _lost(self, head: Head) -> bool:
         """Whether the block at the cursor is no longer on the chain."""

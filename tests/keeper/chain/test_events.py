@@ -149,3 +149,23 @@ async def test_what_fails_is_read_again(rpc: Rpc, market: ContractMarket) -> Non
         await feed.poll()
     rpc.w3.eth.get_logs = get_logs  # type: ignore[method-assign]
     assert events_of(await read_all(feed))[-1].name == "RoundCreated"
+
+
+async def test_what_can_no_longer_change(
+    rpc: Rpc, market: ContractMarket, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deployed.bet(ANN, 1, 0, E)
+    (batch,) = await read_all(EventFeed(rpc, [market], 1000))
+    told = await rpc.block("finalized")
+    assert batch.finalized == told.number
+
+    async def unknown(at: int | str) -> Any:
+        if at == "finalized":
+            raise RpcDown("no such tag")
+        return await told_of(at)
+
+    told_of = rpc.block
+    monkeypatch.setattr(rpc, "block", unknown)
+    (batch,) = await read_all(EventFeed(rpc, [market], 1000))
+    assert batch.finalized is None
+    assert batch.events
