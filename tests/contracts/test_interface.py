@@ -35,9 +35,8 @@ def layout():
 
 
 @pytest.fixture(scope="module")
-def interface(project):
-    contract_type = project.IP2PLotteryBetting.contract_type
-    return contract_type.model_dump(mode="json", by_alias=True)["abi"]
+def interface():
+    return compile_solidity("contracts/interfaces/*.sol", "abi")["IP2PLotteryBetting"]["abi"]
 
 
 def members(layout, struct):
