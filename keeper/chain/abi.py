@@ -71,6 +71,8 @@ def event(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]]:
 
 
 def _values(inputs: Sequence[Mapping[str, Any]], data: bytes) -> dict[str, Any]:
+    if len(data) % 32:  # eth_abi's own check is off in any process that imports Ape
+        raise DecodingError(f"{len(data)} bytes are no whole words")
     values = decode([i["type"] for i in inputs], data)
     return {i["name"]: _plain(i["type"], v) for i, v in zip(inputs, values, strict=True)}
 
