@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 GAS = 10_000_000
+MOST_POLLS = 30_000
 
 
 class Reverted(Exception):
@@ -109,9 +111,9 @@ class Node:
         }
         if to is not None:
             transaction["to"] = to
-        receipt = self.request("eth_sendTransactionSync", transaction)
+        hash_ = self.request("eth_sendTransaction", transaction)
+        receipt = self._receipt(hash_)
         if receipt["status"] != "0x1":
-            hash_ = receipt["transactionHash"]
             trace = self.request("debug_traceTransaction", hash_, {"tracer": "callTracer"})
             raise Reverted(trace.get("output", "0x"))
         return Receipt(
@@ -120,6 +122,15 @@ class Node:
             timestamp=int(receipt["blockTimestamp"]),
             contract=receipt["contractAddress"],
         )
+
+    def _receipt(self, hash_: str) -> dict[str, Any]:
+        # On a busy machine the block comes a little after the answer. (anvil's own
+        # eth_sendTransactionSync misses a block that comes before it listens.)
+        for _ in range(MOST_POLLS):
+            if receipt := self.request("eth_getTransactionReceipt", hash_):
+                return receipt
+            time.sleep(0.001)
+        raise RuntimeError(f"not mined: {hash_}")
 
     def calls(self, to: str, datas: list[str], sender: str | None = None) -> list[str]:
         """Many calls at the latest block. Raises Reverted for the first that reverts."""
