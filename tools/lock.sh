@@ -15,12 +15,14 @@ compile() {
     # No configuration of this machine may leak into a lock: neither indexes nor paths.
     "$uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-        ${UPGRADE:+--upgrade} pyproject.toml "$@"
+        ${UPGRADE:+--upgrade} "$@"
 }
 
-compile --group ape --group test --group lint --output-file requirements/dev.txt
+compile pyproject.toml --group ape --group test --group lint --output-file requirements/dev.txt
 # What a keeper runs with in production is what it was tested with.
-compile --constraint requirements/dev.txt --output-file requirements/keeper.txt
+compile pyproject.toml --constraint requirements/dev.txt --output-file requirements/keeper.txt
+# The audit tools share nothing with the code that they look at.
+compile --group audit --output-file requirements/audit.txt
 
 [ -z "${UPGRADE:-}" ] || npm update --package-lock-only --ignore-scripts
 npm install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error
