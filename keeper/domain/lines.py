@@ -8,7 +8,7 @@ line; with totals A and B, what lies below `min(A, B)` is matched. Amounts are i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
 
@@ -53,6 +53,10 @@ class Refusal(StrEnum):
     BETTING_CLOSED = "betting is closed"
     BAD_STAKE = "a stake is more than zero"
     TOO_MANY_BETS = "a user has at most 16 bets in a round"
+    NOT_ENOUGH_MATCHED = "less would be matched at once than was asked for"
+    UNKNOWN_BET = "the user has no such bet"
+    NOTHING_UNMATCHED = "all of the bet is matched"
+    NOT_AT_TAIL = "a later bet stands above it on the line"
     FINISHED = "the round is finished"
     BAD_NUMBER = "a winning number is 0 to 99"
     NOTHING_DUE = "nothing is due"
@@ -96,9 +100,14 @@ def matched(offset: int, amount: int, total_a: int, total_b: int) -> int:
 def fee_at(x: int, bps: int) -> int:
     """F(x) = floor(x * bps / 10,000): the fee on the first `x` wei of a pair's matched line.
 
-    A winner's fee is F(o + m) - F(o), so the fees of a pair add up to exactly F(M).
+    A winner's is `fee_of`, so the fees of a pair add up to exactly F(M).
     """
     return x * bps // BPS
+
+
+def fee_of(offset: int, m: int, bps: int) -> int:
+    """A winner's fee by its position on the line: F(o + m) - F(o)."""
+    return fee_at(offset + m, bps) - fee_at(offset, bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ class Bet:
     """One bet.
 
     Attributes:
-        amount: the stake in wei.
+        amount: the stake in wei; 0 when all of it was cancelled.
         offset: the line's total when the bet arrived, wei.
         placed_at: unix seconds UTC.
     """
@@ -134,8 +143,8 @@ class Book:
         fee_bps: fixed for the round.
         status: OPEN, LOCKED, FINALIZED or CANCELLED.
         winning_number: None until finalized.
-        staked: all stakes, wei.
-        paid: all that was paid to bettors, wei.
+        staked: all stakes that stand, wei.
+        paid: all that was paid to bettors from the lock on, wei.
     """
 
     def __init__(self, fee_bps: int) -> None:
@@ -152,8 +161,7 @@ class Book:
 
     def place(self, user: str, prediction: Prediction, amount: int, at: int = 0) -> int:
         """Takes a bet; what of it is matched at once, wei. O(1)."""
-        if self.status is not RoundStatus.OPEN:
-            raise RuleBroken(Refusal.BETTING_CLOSED)
+        self._require_open()
         if amount <= 0:
             raise RuleBroken(Refusal.BAD_STAKE)
         account = self._accounts.get(user) or _Account()
@@ -166,6 +174,41 @@ class Book:
         self._counts[prediction] += 1
         self.staked += amount
         return self.matched_of(bet)
+
+    def place_matched(
+        self, user: str, prediction: Prediction, value: int, min_matched: int, at: int = 0
+    ) -> int:
+        """Takes of `value` only what is matched at once; how much that was, wei. O(1).
+
+        Refused when it would be less than `min_matched`, or nothing. Limits of stakes are the
+        market's, not the book's.
+        """
+        self._require_open()
+        taken = self._matchable(prediction, value)
+        if taken < max(min_matched, 1):
+            raise RuleBroken(Refusal.NOT_ENOUGH_MATCHED)
+        return self.place(user, prediction, taken, at)
+
+    def cancel_unmatched(self, user: str, index: int) -> int:
+        """Takes out what is unmatched of a bet, the last of its line; how much, wei. O(1).
+
+        A bet of which nothing is left stays in its place, and counts.
+        """
+        self._require_open()
+        bets = self._accounts[user].bets if user in self._accounts else []
+        if not 0 <= index < len(bets):
+            raise RuleBroken(Refusal.UNKNOWN_BET)
+        bet = bets[index]
+        kept = self.matched_of(bet)
+        if kept == bet.amount:
+            raise RuleBroken(Refusal.NOTHING_UNMATCHED)
+        if bet.offset + bet.amount != self._lines[bet.prediction]:
+            raise RuleBroken(Refusal.NOT_AT_TAIL)
+        bets[index] = replace(bet, amount=kept)
+        back = bet.amount - kept
+        self._lines[bet.prediction] -= back
+        self.staked -= back
+        return back
 
     def lock(self) -> None:
         """Betting is over: lockTime has come, whether or not anybody announced it."""
@@ -216,7 +259,7 @@ class Book:
         return self._lines[prediction]
 
     def bet_count(self, prediction: Prediction) -> int:
-        """How many bets one side of a pair has."""
+        """How many bets were placed on one side of a pair, cancelled ones too."""
         return self._counts[prediction]
 
     def matched_total(self, prediction: Prediction) -> int:
@@ -238,6 +281,18 @@ class Book:
         side = bet.prediction
         return matched(bet.offset, bet.amount, self._lines[side], self._lines[side ^ 1])
 
+    def quote(self, prediction: Prediction, amount: int) -> tuple[int, int, int]:
+        """What a bet placed now would come to, wei: (matched at once, payout if it wins, fee).
+
+        The payout is that of this moment, what is unmatched included; later bets may match more.
+        """
+        self._require_open()
+        if amount <= 0:
+            raise RuleBroken(Refusal.BAD_STAKE)
+        m = self._matchable(prediction, amount)
+        fee = fee_of(self._lines[prediction], m, self.fee_bps)
+        return m, amount + m - fee, fee
+
     def payout(self, bet: Bet) -> tuple[int, int]:
         """(winnings, refund) that a finished round pays for one bet in all, paid or not."""
         m = self.matched_of(bet)
@@ -247,8 +302,7 @@ class Book:
             return 0, 0
         match outcome(bet.prediction, self.winning_number):
             case Outcome.WON:
-                fee = fee_at(bet.offset + m, self.fee_bps) - fee_at(bet.offset, self.fee_bps)
-                return 2 * m - fee if m else 0, bet.amount - m
+                return 2 * m - fee_of(bet.offset, m, self.fee_bps), bet.amount - m
             case Outcome.LOST:
                 return 0, bet.amount - m
             case Outcome.PUSH:
@@ -278,7 +332,8 @@ class Book:
             return False
         if self.finished:
             return self.claimable(user) == (0, 0)
-        return account.refunded and not any(self.matched_of(bet) for bet in account.bets)
+        staked = [bet for bet in account.bets if bet.amount]
+        return not staked or (account.refunded and not any(map(self.matched_of, staked)))
 
     def fees(self) -> int:
         """What the round earns: the sum of F(M) over the pairs that were decided, wei."""
@@ -289,6 +344,15 @@ class Book:
             for p in Prediction
             if outcome(p, self.winning_number) is Outcome.WON
         )
+
+    def _require_open(self) -> None:
+        if self.status is not RoundStatus.OPEN:
+            raise RuleBroken(Refusal.BETTING_CLOSED)
+
+    def _matchable(self, prediction: Prediction, amount: int) -> int:
+        """What of a stake placed now would be matched at once."""
+        offset, opposite_total = self._lines[prediction], self._lines[prediction ^ 1]
+        return matched(offset, amount, offset + amount, opposite_total)
 
     def _become(self, status: RoundStatus) -> None:
         if self.finished:
@@ -304,6 +368,8 @@ def apply(book: Book, name: str, args: Mapping[str, Any], at: int = 0) -> None:
     match name:
         case "BetPlaced":
             book.place(args["user"], Prediction(args["prediction"]), args["amount"], at)
+        case "BetCancelled":
+            book.cancel_unmatched(args["user"], args["betIndex"])
         case "RoundLocked":
             book.lock()
         case "RoundFinalized":
