@@ -135,20 +135,62 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
 
     /// @inheritdoc IP2PLotteryBetting
     function placeBet(uint256 roundId, uint8 prediction) external payable whenNotPaused {
-        // Not guarded against reentrancy: it makes no call, and a payout that calls in here finds its own round
-        // closed to bets.
+        // Not guarded against reentrancy: it makes no call, and whoever is being paid may bet.
         // Checks
-        Round storage round = _known(roundId);
-        if (round.status == RoundStatus.CANCELLED) revert WrongStatus(roundId, RoundStatus.CANCELLED);
-        uint256 lockTime = round.drawTime - LOCK_LEAD;
-        if (block.timestamp >= lockTime) revert BettingClosed(roundId, lockTime);
-        _requirePrediction(prediction);
-        if (msg.value < _minBet || msg.value > _maxBet) revert BetOutOfLimits(msg.value, _minBet, _maxBet);
+        _requireBettable(roundId, prediction);
+        _requireWithinLimits(msg.value);
+        (uint256 own, uint256 other) = _lines(roundId, prediction);
+        _requireRoom(roundId, prediction, own, msg.value);
 
         // Effects
-        uint256 matchedNow = _place(roundId, prediction, uint96(msg.value)); // at most _maxBet, a uint96
-        emit BetPlaced(roundId, msg.sender, prediction, msg.value);
-        if (matchedNow != 0) emit BetMatched(roundId, msg.sender, matchedNow);
+        _place(roundId, prediction, own, msg.value, Lines.matched(other, own, msg.value));
+    }
+
+    /// @inheritdoc IP2PLotteryBetting
+    function placeMatchedBet(uint256 roundId, uint8 prediction, uint256 minMatched)
+        external
+        payable
+        whenNotPaused
+        nonReentrant
+    {
+        // Checks
+        _requireBettable(roundId, prediction);
+        if (msg.value > _maxBet) revert BetOutOfLimits(msg.value, _minBet, _maxBet);
+        (uint256 own, uint256 other) = _lines(roundId, prediction);
+        uint256 taken = Lines.matched(other, own, msg.value);
+        uint256 required = minMatched > _minBet ? minMatched : _minBet;
+        if (taken < required) revert NotEnoughMatched(roundId, taken, required);
+
+        // Effects
+        _place(roundId, prediction, own, taken, taken);
+
+        // Interactions
+        if (taken != msg.value) _pay(msg.sender, msg.value - taken);
+    }
+
+    /// @inheritdoc IP2PLotteryBetting
+    function cancelUnmatched(uint256 roundId, uint256 betIndex) external nonReentrant {
+        // Checks
+        _requireBetting(roundId);
+        Bet[MAX_BETS_PER_USER] storage bets = _bets[roundId][msg.sender];
+        if (betIndex >= bets[0].betCount) revert UnknownBet(roundId, msg.sender, betIndex);
+        Bet storage bet = bets[betIndex];
+        (uint256 offset, uint256 amount, uint8 prediction) = (bet.offset, bet.amount, bet.prediction);
+        (uint256 own, uint256 other) = _lines(roundId, prediction);
+        uint256 kept = Lines.matched(other, offset, amount);
+        if (kept == amount) revert NothingUnmatched(roundId, betIndex);
+        if (offset + amount != own) revert NotAtTail(roundId, betIndex);
+
+        // Effects: the line ends at the bet's matched part, or where the bet began, and so not below the opposite
+        // line's total: M stays.
+        bet.amount = uint96(kept); // less than it was
+        Pair storage pair = _pairs[roundId][prediction >> 1];
+        if (prediction & 1 == 0) pair.firstTotal = uint96(offset + kept); // less than it was
+        else pair.secondTotal = uint96(offset + kept);
+        emit BetCancelled(roundId, msg.sender, betIndex, amount - kept);
+
+        // Interactions
+        _pay(msg.sender, amount - kept);
     }
 
     // ----------------------------------------------------------------------------------------------------- payout
@@ -166,6 +208,27 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         _requireBettingOver(roundId, round);
         if (round.status == RoundStatus.FINALIZED) revert UseClaimWinnings(roundId);
         _claim(roundId, round);
+    }
+
+    /// @inheritdoc IP2PLotteryBetting
+    function claimWinningsBatch(uint256[] calldata roundIds, address to) external nonReentrant {
+        _requireNonZero(to, "to");
+        uint256 total = 0;
+        for (uint256 i = 0; i < roundIds.length; ++i) {
+            // Checks
+            uint256 roundId = roundIds[i];
+            Round memory round = _load(roundId);
+            if (round.status != RoundStatus.FINALIZED && round.status != RoundStatus.CANCELLED) {
+                revert WrongStatus(roundId, round.status);
+            }
+
+            // Effects
+            total += _collect(roundId, round);
+        }
+        if (total == 0) revert NothingDue(0, msg.sender);
+
+        // Interactions
+        _pay(to, total);
     }
 
     /// @inheritdoc IP2PLotteryBetting
@@ -209,9 +272,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         }
 
         // Interactions
-        if (total == 0) return;
-        address recipient = _feeRecipient;
-        if (!_send(recipient, total, gasleft())) revert PaymentRefused(recipient, total);
+        if (total != 0) _pay(_feeRecipient, total);
     }
 
     // -------------------------------------------------------------------------------------------------- internals
@@ -232,28 +293,26 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         emit RoundCancelled(roundId);
     }
 
-    /// @dev Appends a bet of the caller to its prediction's line and tells what it matched at once.
-    function _place(uint256 roundId, uint8 prediction, uint96 amount) private returns (uint256 matchedNow) {
-        Pair storage pair = _pairs[roundId][prediction >> 1];
-        uint96 own;
-        uint96 other;
-        if (prediction & 1 == 0) (own, other) = (pair.firstTotal, pair.secondTotal);
-        else (own, other) = (pair.secondTotal, pair.firstTotal);
-        if (amount > type(uint96).max - own) revert LineFull(roundId, prediction, own);
+    /// @dev Appends a bet of the caller to its prediction's line, whose total is `own`, and announces it.
+    /// `own + amount` fits a uint96.
+    function _place(uint256 roundId, uint8 prediction, uint256 own, uint256 amount, uint256 matchedNow)
+        private
+    {
         Bet[MAX_BETS_PER_USER] storage bets = _bets[roundId][msg.sender];
         uint8 index = bets[0].betCount;
         if (index == MAX_BETS_PER_USER) revert TooManyBets(roundId, msg.sender, MAX_BETS_PER_USER);
 
+        Pair storage pair = _pairs[roundId][prediction >> 1];
         if (prediction & 1 == 0) {
-            pair.firstTotal = own + amount;
+            pair.firstTotal = uint96(own + amount);
             ++pair.firstCount;
         } else {
-            pair.secondTotal = own + amount;
+            pair.secondTotal = uint96(own + amount);
             ++pair.secondCount;
         }
         bets[index] = Bet({
-            amount: amount,
-            offset: own,
+            amount: uint96(amount),
+            offset: uint96(own),
             placedAt: uint32(block.timestamp), // before the draw, whose time is a uint32
             prediction: prediction,
             betCount: index == 0 ? 1 : 0,
@@ -261,23 +320,24 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
             settled: false
         });
         if (index != 0) bets[0].betCount = index + 1;
-        return Lines.matched(other, own, amount);
+        emit BetPlaced(roundId, msg.sender, prediction, amount);
+        if (matchedNow != 0) emit BetMatched(roundId, msg.sender, matchedNow);
     }
 
     /// @dev Pays the caller all that is due, or reverts.
     function _claim(uint256 roundId, Round memory round) private {
-        // Checks
-        (uint256 winnings, uint256 refund) = _due(roundId, round, msg.sender);
-        if (winnings + refund == 0) revert NothingDue(roundId, msg.sender);
+        uint256 amount = _collect(roundId, round);
+        if (amount == 0) revert NothingDue(roundId, msg.sender);
+        _pay(msg.sender, amount);
+    }
 
-        // Effects
+    /// @dev Marks as paid, and announces, all that is due to the caller; the payment itself is left to do.
+    function _collect(uint256 roundId, Round memory round) private returns (uint256) {
+        (uint256 winnings, uint256 refund) = _due(roundId, round, msg.sender);
+        if (winnings + refund == 0) return 0;
         _mark(roundId, msg.sender, round.status, true);
         _announce(roundId, msg.sender, winnings, refund);
-
-        // Interactions
-        if (!_send(msg.sender, winnings + refund, gasleft())) {
-            revert PaymentRefused(msg.sender, winnings + refund);
-        }
+        return winnings + refund;
     }
 
     /// @dev Marks, or on failure unmarks, what a payment at this status covers.
@@ -290,6 +350,11 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     function _announce(uint256 roundId, address user, uint256 winnings, uint256 refund) private {
         if (winnings != 0) emit WinningsClaimed(roundId, user, winnings);
         if (refund != 0) emit RefundIssued(roundId, user, refund);
+    }
+
+    /// @dev A payment that must succeed.
+    function _pay(address recipient, uint256 amount) private {
+        if (!_send(recipient, amount, gasleft())) revert PaymentRefused(recipient, amount);
     }
 
     /// @dev A call that copies no returned data, whatever the recipient returns.

@@ -133,6 +133,22 @@ abstract contract MarketBook is MarketSettings {
     }
 
     /// @inheritdoc IP2PLotteryBetting
+    function quote(uint256 roundId, uint8 prediction, uint256 amount)
+        external
+        view
+        whenNotPaused
+        returns (uint256 matchedNow, uint256 payoutIfWon, uint256 fee)
+    {
+        _requireBettable(roundId, prediction);
+        _requireWithinLimits(amount);
+        (uint256 own, uint256 other) = _lines(roundId, prediction);
+        _requireRoom(roundId, prediction, own, amount);
+        matchedNow = Lines.matched(other, own, amount);
+        fee = Lines.fee(own, matchedNow, _rounds[roundId].feeBps);
+        payoutIfWon = amount + matchedNow - fee;
+    }
+
+    /// @inheritdoc IP2PLotteryBetting
     function roundOf(uint256 drawTime) external view returns (uint256 roundId) {
         return _roundOf[drawTime];
     }
@@ -158,6 +174,28 @@ abstract contract MarketBook is MarketSettings {
     function _known(uint256 roundId) internal view returns (Round storage round) {
         round = _rounds[roundId];
         if (round.status == RoundStatus.NONE) revert UnknownRound(roundId);
+    }
+
+    /// @dev Whether bets are taken, and taken back: the round stands and its betting is not over.
+    function _requireBetting(uint256 roundId) internal view {
+        Round storage round = _known(roundId);
+        if (round.status == RoundStatus.CANCELLED) revert WrongStatus(roundId, RoundStatus.CANCELLED);
+        uint256 lockTime = round.drawTime - LOCK_LEAD;
+        if (block.timestamp >= lockTime) revert BettingClosed(roundId, lockTime);
+    }
+
+    function _requireBettable(uint256 roundId, uint8 prediction) internal view {
+        _requireBetting(roundId);
+        _requirePrediction(prediction);
+    }
+
+    function _requireWithinLimits(uint256 amount) internal view {
+        if (amount < _minBet || amount > _maxBet) revert BetOutOfLimits(amount, _minBet, _maxBet);
+    }
+
+    /// @dev Whether a line that holds `own` can hold `amount` more.
+    function _requireRoom(uint256 roundId, uint8 prediction, uint256 own, uint256 amount) internal pure {
+        if (amount > type(uint96).max - own) revert LineFull(roundId, prediction, own);
     }
 
     function _requirePrediction(uint8 prediction) internal pure {
@@ -220,6 +258,7 @@ abstract contract MarketBook is MarketSettings {
         pure
         returns (bool)
     {
+        if (bet.amount == 0) return true; // cancelled whole
         if (round.status == RoundStatus.OPEN) return false;
         if (round.status == RoundStatus.LOCKED && Lines.matched(level, bet.offset, bet.amount) != 0) {
             return false;
@@ -231,6 +270,12 @@ abstract contract MarketBook is MarketSettings {
     function _totals(uint256 roundId, uint256 pair) internal view returns (uint256 first, uint256 second) {
         Pair storage lines = _pairs[roundId][pair];
         return (lines.firstTotal, lines.secondTotal);
+    }
+
+    /// @dev The total of a prediction's own line, and of the opposite one.
+    function _lines(uint256 roundId, uint8 prediction) internal view returns (uint256 own, uint256 other) {
+        (own, other) = _totals(roundId, prediction >> 1);
+        if (prediction & 1 == 1) (own, other) = (other, own);
     }
 
     /// @dev How far both lines of a pair are matched: M = min(A, B).

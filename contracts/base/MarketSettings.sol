@@ -170,7 +170,7 @@ abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdmi
         emit FeeRecipientChanged(newFeeRecipient);
     }
 
-    function _requireNonZero(address account, string memory what) private pure {
+    function _requireNonZero(address account, string memory what) internal pure {
         if (account == address(0)) revert ZeroAddress(what);
     }
 }

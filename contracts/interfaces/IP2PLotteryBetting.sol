@@ -81,7 +81,7 @@ interface IP2PLotteryBetting {
     /// @param winningNumber 0..99 once FINALIZED, else 0
     /// @param feeBps the fee of this round, fixed when it was created
     /// @param finalizedAt when the result came, 0 before
-    /// @param totalStaked all stakes of the round, matched or not
+    /// @param totalStaked all stakes that stand in the round, matched or not
     /// @param totalMatched the sum over the four pairs of what is matched on one side
     /// @param oracle who decides the result, fixed when the round was created
     struct RoundInfo {
@@ -98,12 +98,13 @@ interface IP2PLotteryBetting {
 
     /// @notice One bet as `getUserBets` tells it.
     /// @param prediction 0..7, see Prediction
-    /// @param amount the stake
+    /// @param amount the stake, less what was cancelled of it; 0 when it was cancelled whole
     /// @param offset where the bet's interval [offset, offset + amount) begins on its line
     /// @param matchedAmount how much of it has found opponents; never falls, and stays in a cancelled round
     /// @param placedAt when it was placed
-    /// @param refunded its unmatched part was paid back; false for a bet matched in full, whatever was paid for it
-    /// @param settled nothing is due for it and nothing will be
+    /// @param refunded its unmatched part was paid back after betting ended; false for a bet that has none, because all
+    /// of it was matched or because the rest was cancelled
+    /// @param settled nothing is due for it and nothing will be; at once for a bet cancelled whole
     struct BetInfo {
         uint8 prediction;
         uint256 amount;
@@ -120,10 +121,14 @@ interface IP2PLotteryBetting {
     event RoundCreated(
         uint256 indexed roundId, uint256 drawTime, uint256 lockTime, uint16 feeBps, address oracle
     );
-    /// @notice A bet of `amount` stands at the end of its prediction's line.
+    /// @notice A bet of `amount` stands at the end of its prediction's line: its offset is the sum of the line's
+    /// BetPlaced so far, less its BetCancelled. A user's bets are counted from 0 in the order of this event.
     event BetPlaced(uint256 indexed roundId, address indexed user, uint8 indexed prediction, uint256 amount);
     /// @notice What the bet just placed matched at once. Later bets may match more of it without another event.
     event BetMatched(uint256 indexed roundId, address indexed user, uint256 matchedAmount);
+    /// @notice The unmatched part of a user's bet went back to the user, and left the end of the bet's line.
+    /// @param betIndex which of the user's bets in this round, as `getUserBets` counts them
+    event BetCancelled(uint256 indexed roundId, address indexed user, uint256 betIndex, uint256 amount);
     /// @notice Somebody recorded that the betting is over (it ended at lockTime in any case).
     event RoundLocked(uint256 indexed roundId, uint256 timestamp);
     /// @notice The round's oracle gave the winning number.
@@ -173,11 +178,20 @@ interface IP2PLotteryBetting {
     error TooManyBets(uint256 roundId, address user, uint256 limit);
     /// @notice The line holds `total` and cannot hold this much more: together they would pass 2^96 - 1 wei.
     error LineFull(uint256 roundId, uint8 prediction, uint256 total);
+    /// @notice Only `matchable` of what was sent would be matched at once, and `required` was the least wanted: the
+    /// caller's own bound or the smallest bet, whichever is more.
+    error NotEnoughMatched(uint256 roundId, uint256 matchable, uint256 required);
+    /// @notice The user has no bet of this index in the round.
+    error UnknownBet(uint256 roundId, address user, uint256 betIndex);
+    /// @notice All that stands of this bet is matched; a matched stake cannot be taken back.
+    error NothingUnmatched(uint256 roundId, uint256 betIndex);
+    /// @notice Other stakes stand above this bet on its line, and they keep their place.
+    error NotAtTail(uint256 roundId, uint256 betIndex);
     /// @notice Only the round's oracle decides its result.
     error NotRoundOracle(uint256 roundId, address caller, address oracle);
     /// @notice Only operator and guardian cancel rounds. (One of them that comes too late gets TooLate.)
     error NotAllowedToCancel(uint256 roundId, address caller);
-    /// @notice Nothing is due to this user now.
+    /// @notice Nothing is due to this user now. (Round 0 stands for all rounds of a batch.)
     error NothingDue(uint256 roundId, address user);
     /// @notice The round has its result: `claimWinnings` pays all, refunds too.
     error UseClaimWinnings(uint256 roundId);
@@ -228,9 +242,24 @@ interface IP2PLotteryBetting {
 
     /// @notice Places the coins sent with the call on a prediction. Several bets a round and user, 16 at most.
     /// @param prediction 0..7, see Prediction
-    /// @dev A contract that bets must accept plain payments. Anyone, before lockTime, not while paused. Reverts with BettingClosed, WrongStatus, InvalidPrediction,
-    /// BetOutOfLimits, TooManyBets, LineFull.
+    /// @dev A contract that bets must accept plain payments. Anyone, before lockTime, not while paused. Reverts with
+    /// WrongStatus, BettingClosed, InvalidPrediction, BetOutOfLimits, LineFull, TooManyBets.
     function placeBet(uint256 roundId, uint8 prediction) external payable;
+
+    /// @notice Places only what is matched at once of the coins sent, and returns the rest in the same call.
+    /// @param minMatched the least that must be matched, in wei; less than the smallest bet means the smallest bet
+    /// @dev The largest bet binds what was sent, the smallest what is taken. Anyone, before lockTime, not while paused.
+    /// Reverts with WrongStatus, BettingClosed, InvalidPrediction, BetOutOfLimits, NotEnoughMatched, TooManyBets,
+    /// PaymentRefused.
+    function placeMatchedBet(uint256 roundId, uint8 prediction, uint256 minMatched) external payable;
+
+    /// @notice Takes back what is unmatched of the caller's bet, when nothing stands above it on its line. What is
+    /// matched stays, and nobody's matched stake falls.
+    /// @param betIndex which of the caller's bets, as `getUserBets` counts them; the bet keeps its index and counts
+    /// towards the 16, even when nothing is left of it
+    /// @dev Before lockTime, paused or not. Reverts with WrongStatus, BettingClosed, UnknownBet, NothingUnmatched,
+    /// NotAtTail, PaymentRefused.
+    function cancelUnmatched(uint256 roundId, uint256 betIndex) external;
 
     // ------------------------------------------------------------------------------------------------------ payout
 
@@ -241,6 +270,13 @@ interface IP2PLotteryBetting {
     /// @notice Pays the caller what found no opponent, from lockTime until the result; everything when cancelled.
     /// @dev Reverts with TooEarly before lockTime, UseClaimWinnings after a result, NothingDue, PaymentRefused.
     function claimRefund(uint256 roundId) external;
+
+    /// @notice Pays all that is due to the caller from finalized and cancelled rounds, in one payment.
+    /// @param roundIds a repeated one pays once, one with nothing due is skipped
+    /// @param to who gets the payment; the events name the caller
+    /// @dev Reverts with ZeroAddress, WrongStatus naming a round that is not over, NothingDue when no round has
+    /// anything, PaymentRefused.
+    function claimWinningsBatch(uint256[] calldata roundIds, address to) external;
 
     /// @notice Pays each bettor what is due now, to the bettor only. Anyone may call it for anyone.
     /// @dev A recipient that refuses, or wants more than SETTLE_GAS, is skipped, stays payable and stops nobody else;
@@ -278,18 +314,18 @@ interface IP2PLotteryBetting {
     function getRoundInfo(uint256 roundId) external view returns (RoundInfo memory);
 
     /// @notice The line of one prediction.
-    /// @return totalAmount all stakes on it
+    /// @return totalAmount all stakes that stand on it
     /// @return matchedAmount how much of them has found opponents, equal to the wei on the opposite line
-    /// @return betCount how many bets were placed on it
+    /// @return betCount how many bets were placed on it, cancelled ones too
     function getPredictionPool(uint256 roundId, uint8 prediction)
         external
         view
         returns (uint256 totalAmount, uint256 matchedAmount, uint256 betCount);
 
     /// @notice All of a user's bets in a round, summed up.
-    /// @return amount the stakes
+    /// @return amount the stakes, less what was cancelled
     /// @return matchedAmount how much of them has found opponents
-    /// @return betCount how many bets
+    /// @return betCount how many bets, cancelled ones too
     /// @return settled the user has bets and nothing is due for them, now or later
     function getUserBet(uint256 roundId, address user)
         external
@@ -303,6 +339,17 @@ interface IP2PLotteryBetting {
     /// @return winnings the amount WinningsClaimed would tell
     /// @return refund the amount RefundIssued would tell
     function claimable(uint256 roundId, address user) external view returns (uint256 winnings, uint256 refund);
+
+    /// @notice What a bet of `amount` would get if it were placed now.
+    /// @return matchedNow what would be matched at once (and all that `placeMatchedBet` would take)
+    /// @return payoutIfWon all that comes back if it wins and nothing more is matched: twice the matched part, less the
+    /// fee, and the unmatched part
+    /// @return fee the fee in that case
+    /// @dev Reverts with whatever `placeBet` would; only the caller's own number of bets is not looked at.
+    function quote(uint256 roundId, uint8 prediction, uint256 amount)
+        external
+        view
+        returns (uint256 matchedNow, uint256 payoutIfWon, uint256 fee);
 
     /// @notice The round that stands for a draw, 0 when none does.
     function roundOf(uint256 drawTime) external view returns (uint256 roundId);

@@ -15,9 +15,21 @@ library DrawSchedule {
     /// @param drawDays weekdays, bit 0 = Sunday
     /// @param drawSecond second of the day, below 86,400
     function isDrawTime(uint256 time, uint256 drawDays, uint256 drawSecond) internal pure returns (bool) {
-        uint256 local = time - STANDARD_OFFSET;
-        if (isDaylightSaving(local)) local += 1 hours;
+        uint256 local = inNewYork(time);
         return local % DAY == drawSecond && (drawDays >> weekday(local / DAY)) & 1 == 1;
+    }
+
+    /// @notice The date in New York of an instant, in days since 1970-01-01.
+    /// @param time seconds of Unix time; at least a day
+    function dateOf(uint256 time) internal pure returns (uint256) {
+        return inNewYork(time) / DAY;
+    }
+
+    /// @notice What the clocks in New York show, as seconds since 1970-01-01 00:00 there.
+    /// @param time seconds of Unix time; at least a day
+    function inNewYork(uint256 time) internal pure returns (uint256 local) {
+        local = time - STANDARD_OFFSET;
+        if (isDaylightSaving(local)) local += 1 hours;
     }
 
     /// @notice Whether daylight saving is in force in New York at an instant.

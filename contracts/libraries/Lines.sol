@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 /// @title The arithmetic of two opposite lines of stake
 /// @notice A bet of `amount` placed when its line's total is `offset` owns the interval [offset, offset + amount) of
 /// that line. With totals A and B on the two lines of a pair, the part of each below M = min(A, B) is matched. Nothing
-/// is iterated, and since totals only grow by bets placed, what is matched stays matched.
+/// is iterated. Totals grow by bets placed and are only cut above M, so M never falls: what is matched stays matched.
 library Lines {
     uint256 private constant BPS = 10_000;
 
