@@ -134,12 +134,17 @@ class Board:
             cursor, data, channels = _cursor(e), event_data(e), [f"market:{e.market}"]
             if "roundId" in e.args:
                 channels.append(f"round:{e.market}:{e.args['roundId']}")
-            if e.name == "BetPlaced":
+            if e.name in ("BetPlaced", "BetCancelled"):
                 book = markets[e.market].rounds[e.args["roundId"]].book
                 totals, bets = lines.setdefault(channels[1], lines_of(book))
                 data |= lines_data((totals, bets))
-                totals[e.args["prediction"]] -= e.args["amount"]
-                bets[e.args["prediction"]] -= 1
+                if e.name == "BetPlaced":
+                    totals[e.args["prediction"]] -= e.args["amount"]
+                    bets[e.args["prediction"]] -= 1
+                else:
+                    side = book.bets_of(e.args["user"])[e.args["betIndex"]].prediction
+                    data["prediction"] = int(side)
+                    totals[side] += e.args["amount"]
             told = {
                 "cursor": str(cursor),
                 "event": e.name,

@@ -88,6 +88,20 @@ def test_a_cancelled_round_owes_every_stake() -> None:
     assert not r.paid_out
 
 
+def test_a_stake_taken_back_is_owed_no_more() -> None:
+    log = opened()
+    bet(log, ANN, Prediction.EVEN, 3 * E)
+    bet(log, BOB, Prediction.ODD, E)
+    log("BetCancelled", roundId=1, user=ANN, betIndex=0, amount=2 * E)
+    bet(log, ANN, Prediction.LOW, E)
+    log("BetCancelled", roundId=1, user=ANN, betIndex=1, amount=E)
+    log("RoundFinalized", DRAW + 9, roundId=1, winningNumber=1, timestamp=DRAW + 9)
+    r = log.view().rounds[1]
+    assert (r.book.staked, r.book.claimable(ANN)) == (2 * E, (0, 0))
+    log("WinningsClaimed", DRAW + 10, roundId=1, user=BOB, amount=2 * E - E // 50)
+    assert log.view().rounds[1].paid_out
+
+
 def test_betting_ends_at_lock_time_announced_or_not() -> None:
     log = opened()
     bet(log, ANN, Prediction.LOW, E)

@@ -22,6 +22,7 @@ from tests.keeper.web_world import (
     E,
     World,
     bet,
+    bet_cancelled,
     channel,
     connected,
     created,
@@ -120,6 +121,34 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
         (snapshot,) = await client.follow(channel())
         assert snapshot["data"]["status"] == "FINALIZED"
         assert (snapshot["data"]["winningNumber"], snapshot["data"]["finalizedAt"]) == (7, DRAW + 5)
+
+
+async def test_a_stake_taken_back_shortens_its_line() -> None:
+    """Also among bets of the same block, which are told as they were right after each."""
+    world = opened()
+    world.mine(bet(ANN, HIGH, E), bet(ANN, EVEN, 3 * E))
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        world.mine(bet(BOB, ODD, E), bet_cancelled(ANN, 1, 2 * E), bet(BOB, EVEN, 5 * E))
+        placed, taken, after = [await client.hear() for _ in range(3)]
+        assert (taken["event"], taken["logIndex"]) == ("BetCancelled", 1)
+        pairs = [told["data"].pop("pairs")[0] for told in (placed, taken, after)]
+        assert [pair["totals"] for pair in pairs] == [
+            [str(a * E), str(E)] for a in (3, 1, 6)
+        ]  # fmt: skip
+        assert {(*pair["bets"], pair["matched"]) for pair in pairs[:2]} == {(1, 1, str(E))}
+        assert taken["data"] == {
+            "roundId": 1,
+            "user": ANN,
+            "betIndex": 1,
+            "amount": str(2 * E),
+            "prediction": EVEN,
+            "totalStaked": str(3 * E),
+            "totalMatched": str(E),
+        }
+        (snapshot,) = await client.follow(channel())
+        assert snapshot["data"]["pairs"][0] == pairs[2]
+        assert snapshot["data"]["totalStaked"] == str(8 * E)
 
 
 async def test_a_market_tells_its_rounds_and_every_event_of_its_own() -> None:

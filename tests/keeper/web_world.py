@@ -73,6 +73,10 @@ def bet(
     return market, "BetPlaced", args
 
 
+def bet_cancelled(user: str, index: int, amount: int) -> tuple[str, str, dict[str, Any]]:
+    return POWER, "BetCancelled", {"roundId": 1, "user": user, "betIndex": index, "amount": amount}
+
+
 def finalized(number: int, at: int = DRAW + 5) -> tuple[str, str, dict[str, Any]]:
     return POWER, "RoundFinalized", {"roundId": 1, "winningNumber": number, "timestamp": at}
 
