@@ -1,4 +1,4 @@
-"""What the market contract says, read with its ABI: events, and the errors it refuses with."""
+"""What the contracts say, read with their ABIs: events, and the errors they refuse with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import abi_to_signature
+from eth_utils.abi import abi_to_signature, collapse_if_tuple
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
@@ -25,19 +25,31 @@ _BUILT_IN = (
 )
 
 
-@cache
-def market_abi() -> Sequence[Mapping[str, Any]]:
+Abi = Sequence[Any]
+
+
+def market_abi() -> Abi:
     """The ABI of P2PLotteryBetting, as `ape run export` wrote it."""
-    file = resources.files("keeper") / "abi" / "P2PLotteryBetting.json"
-    abi: Sequence[Mapping[str, Any]] = json.loads(file.read_bytes())
+    return _load("P2PLotteryBetting")
+
+
+def oracle_abi() -> Abi:
+    """The ABI of ResultOracle, as `ape run export` wrote it."""
+    return _load("ResultOracle")
+
+
+@cache
+def _load(contract: str) -> Abi:
+    file = resources.files("keeper") / "abi" / f"{contract}.json"
+    abi: Abi = json.loads(file.read_bytes())
     return abi
 
 
 @cache
-def _entries(kind: str, size: int) -> Mapping[bytes, Mapping[str, Any]]:
-    """The ABI's events or errors by what begins their logs or data: a hash, or some bytes of it."""
-    entries: list[Any] = [e for e in (*market_abi(), *_BUILT_IN) if e["type"] == kind]
-    return {keccak(text=abi_to_signature(entry))[:size]: entry for entry in entries}
+def _entries(kind: str, size: int) -> Mapping[bytes, Any]:
+    """The ABIs' events or errors by what begins their logs or data: a hash, or some bytes of it."""
+    entries = [e for e in (*market_abi(), *oracle_abi(), *_BUILT_IN) if e["type"] == kind]
+    return {keccak(text=abi_to_signature(e))[:size]: e for e in entries}
 
 
 def revert(data: Any) -> Reverted:
@@ -57,11 +69,11 @@ def revert(data: Any) -> Reverted:
 def event(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]]:
     """(name, args) of a log, camelCase names as in the ABI.
 
-    Raises ChainError when this is no event of the market.
+    Raises ChainError when this is no event of the contracts.
     """
     entry = _entries("event", 32).get(bytes(topics[0])) if topics else None
     if entry is None:
-        raise ChainError("a log that is no event of the market")
+        raise ChainError("a log that is no event of the contracts")
     indexed, plain = ([i for i in entry["inputs"] if i["indexed"] is so] for so in (True, False))
     try:
         args = _values(indexed, b"".join(topics[1:])) | _values(plain, data)
@@ -70,15 +82,15 @@ def event(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]]:
     return entry["name"], {i["name"]: args[i["name"]] for i in entry["inputs"]}
 
 
-def _values(inputs: Sequence[Mapping[str, Any]], data: bytes) -> dict[str, Any]:
+def _values(inputs: Abi, data: bytes) -> dict[str, Any]:
     if len(data) % 32:  # eth_abi's own check is off in any process that imports Ape
         raise DecodingError(f"{len(data)} bytes are no whole words")
-    values = decode([i["type"] for i in inputs], data)
+    values = decode([collapse_if_tuple(i) for i in inputs], data)
     return {i["name"]: _plain(i["type"], v) for i, v in zip(inputs, values, strict=True)}
 
 
 def _plain(kind: str, value: Any) -> Any:
-    """Addresses with their checksum, bytes as 0x-prefixed text."""
+    """Addresses with their checksum, bytes as 0x-prefixed text, structs as tuples."""
     if kind == "address":
         return to_checksum_address(value)
     return f"0x{value.hex()}" if isinstance(value, bytes) else value

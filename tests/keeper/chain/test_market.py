@@ -273,7 +273,7 @@ async def test_logs_that_were_not_asked_for_are_refused(
 
 
 def test_an_event_of_another_kind_is_refused() -> None:
-    with pytest.raises(ChainError, match="no event of the market"):
+    with pytest.raises(ChainError, match="no event of the contracts"):
         abi.event([b"\1" * 32], b"")
-    with pytest.raises(ChainError, match="no event of the market"):
+    with pytest.raises(ChainError, match="no event of the contracts"):
         abi.event([], b"")
