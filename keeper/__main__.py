@@ -14,12 +14,20 @@ import click
 
 from keeper import app, log, show
 from keeper.chain.market import ContractMarket
+from keeper.chain.oracle import ContractOracle
 from keeper.config import Settings, load, variable
 from keeper.domain.calendar import NoDraw, draw_time
 from keeper.domain.consensus import Agreed, Answer, Disagreement, Waiting, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
-from keeper.errors import ChainError, ConfigError, EvidenceError, KeeperError, Reverted
-from keeper.ports import RoundInfo
+from keeper.errors import (
+    ChainError,
+    ConfigError,
+    EvidenceError,
+    KeeperError,
+    Reverted,
+    WrongContract,
+)
+from keeper.ports import RoundInfo, RoundStatus
 from keeper.sources import ask_all, read
 from keeper.store import evidence as evidence_files
 
@@ -75,9 +83,10 @@ def run(config: Path | None, send: bool) -> None:
     """Open, lock, report, settle and void rounds, and serve what happens.
 
     Does what the key's account may do: open rounds with the operator's role, report where it is
-    the round's oracle, and what anybody may. The key comes from LOTTOCHAIN_KEY_FILE, or from
-    LOTTOCHAIN_KEYSTORE and LOTTOCHAIN_KEYSTORE_PASSWORD_FILE. Stops cleanly on SIGTERM and
-    Ctrl-C, and may be killed at any moment: what is due is read from the chain.
+    the round's oracle or one of its reporters, and what anybody may. The key comes from
+    LOTTOCHAIN_KEY_FILE, or from LOTTOCHAIN_KEYSTORE and LOTTOCHAIN_KEYSTORE_PASSWORD_FILE. Stops
+    cleanly on SIGTERM and Ctrl-C, and may be killed at any moment: what is due is read from the
+    chain.
     """
     asyncio.run(app.run(_settings(config), send=send))
 
@@ -115,7 +124,10 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
 @click.argument("round_id", metavar="ROUND", required=False, type=click.IntRange(min=1))
 @click.pass_obj
 def status(config: Path | None, game: str | None, round_id: int | None) -> None:
-    """Show the chain, the account and the latest rounds; of one GAME, or one ROUND of it."""
+    """Show the chain, the account and the latest rounds; of one GAME, or one ROUND of it.
+
+    Of a ROUND, and of each that waits for its result, it tells who decides and what they say.
+    """
     settings = _settings(config)
     if game is not None:
         settings = settings.model_copy(update={"games": (game_named(game).name,)})
@@ -172,6 +184,10 @@ async def _status(settings: Settings, round_id: int | None) -> None:
             click.echo(f"\n{market.game.name} at {market.address}")
             rounds = await _rounds(market, round_id)
             show.table(show.ROUND, [show.round_row(market.game, *found) for found in rounds])
+            for number, info in rounds:
+                waits = info.status is RoundStatus.LOCKED and head.timestamp >= info.draw_time
+                if waits or round_id is not None:
+                    click.echo("\n".join(await _decision(market, number, info)))
 
 
 async def _rounds(market: ContractMarket, round_id: int | None) -> list[tuple[int, RoundInfo]]:
@@ -185,6 +201,18 @@ async def _rounds(market: ContractMarket, round_id: int | None) -> list[tuple[in
         if exc.name != "UnknownRound":
             raise
         raise ConfigError(f"{market.game.name} has no round {round_id}") from None
+
+
+async def _decision(market: ContractMarket, round_id: int, info: RoundInfo) -> list[str]:
+    """Who decides a round, and how far they have come."""
+    oracle = ContractOracle(market, info.oracle)
+    try:
+        standing = await oracle.standing(round_id, None)
+        reporters = standing.committee.reporters
+        votes = {reporter: await oracle.vote_of(round_id, reporter) for reporter in reporters}
+    except WrongContract:
+        return [f"round {round_id} is decided by {info.oracle} alone"]
+    return show.decision(round_id, info, standing, votes)
 
 
 if __name__ == "__main__":

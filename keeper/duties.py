@@ -1,4 +1,4 @@
-"""What a market wants done now: derived from its events, the head's time and the key's account.
+"""What a market wants done now: derived from its events and oracles, the head's time and the key.
 
 Nothing is remembered between two derivations but which bettors are left alone for a while; so a
 keeper that was killed goes on where the chain stands.
@@ -7,16 +7,18 @@ keeper that was killed goes on where the chain stands.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from keeper.domain.calendar import draw_date, next_draw_times
-from keeper.ports import RoundStatus
+from keeper.domain.draw import Draw
+from keeper.ports import RoundStatus, Standing
 from keeper.projection import OPERATOR_ROLE, MarketView, RoundView
 
 LOCK_LEAD = 15 * 60  # seconds before the draw at which betting ends
 RESULT_WINDOW = 72 * 3600  # seconds after the draw within which its result must come
+REPORT_WINDOW = 71 * 3600  # and within which the dispute of a committee's proposal must end
 OPENING = 60 * 86_400  # seconds before the draw from which a round may be opened
 _SOON = 60  # a round that would lock within these seconds is not worth opening
 
@@ -37,10 +39,27 @@ class LockRound:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Find out what was drawn on `date`, New York, and give the round its result."""
+    """Find out what was drawn on `date`, New York, and give the round its result or a vote on it.
+
+    Attributes:
+        oracle: of the round: the key's own account, or a committee of which it is a reporter.
+        ballot: of the committee; a new one takes new votes.
+        vote: that stands already; it may be replaced by another.
+    """
 
     round_id: int
     date: dt.date
+    oracle: str
+    ballot: int = 0
+    vote: Draw | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """Carry the proposal of the round's committee, which was not vetoed, to the market."""
+
+    round_id: int
+    oracle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +77,7 @@ class Settle:
     bettors: tuple[str, ...]
 
 
-Duty = CreateRound | LockRound | Report | VoidRound | Settle
+Duty = CreateRound | LockRound | Report | Finalize | VoidRound | Settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,7 @@ def due(
     account: str | None,
     terms: Terms,
     resting: Container[tuple[int, str]] = (),
+    standings: Mapping[int, Standing] | None = None,
 ) -> list[Duty]:
     """What is to be done now, the urgent first; of a round's settlings only the next one.
 
@@ -91,6 +111,7 @@ def due(
         now: the head's timestamp, to which the view has advanced.
         account: of the key; None: only what anybody may do.
         resting: (round id, bettor) pairs to leave alone, for they refused a payment.
+        standings: by id, of the rounds that `undecided` names and committees decide.
     """
     duties: list[Duty] = []
     settlings: list[Duty] = []
@@ -101,13 +122,41 @@ def due(
         elif not r.book.finished:
             if now >= r.lock_time and not r.locked_at:
                 duties.append(LockRound(r.id))
-            if r.oracle == account and now >= r.draw_time + terms.report_delay:
-                duties.append(Report(r.id, draw_date(view.game, r.draw_time)))
+            duties += _result(view, r, now, account, terms, (standings or {}).get(r.id))
         if not overdue and (batch := _to_pay(r, now, terms, resting)):
             settlings.append(Settle(r.id, batch))
     if (OPERATOR_ROLE, account) in view.roles and not view.paused:
         duties += [CreateRound(t) for t in _to_open(view, now, terms)]
     return duties + settlings
+
+
+def undecided(view: MarketView, now: int) -> list[RoundView]:
+    """The rounds whose result may come now."""
+    return [
+        r
+        for r in view.rounds.values()
+        if not r.book.finished and r.draw_time <= now <= r.draw_time + RESULT_WINDOW
+    ]
+
+
+def _result(
+    view: MarketView, r: RoundView, now: int, account: str | None, terms: Terms, s: Standing | None
+) -> list[Duty]:
+    """What brings an undecided round its result."""
+    if s and s.finalizable_at:
+        return [Finalize(r.id, r.oracle)] if now >= s.finalizable_at else []
+    if now < r.draw_time + terms.report_delay:
+        return []
+    date = draw_date(view.game, r.draw_time)
+    if r.oracle == account:
+        return [Report(r.id, date, r.oracle)]
+    if (
+        s
+        and account in s.committee.reporters
+        and now <= r.draw_time + REPORT_WINDOW - s.committee.dispute_window
+    ):
+        return [Report(r.id, date, r.oracle, s.ballot, s.vote)]
+    return []
 
 
 def _to_pay(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from keeper.domain.consensus import Answer
-from keeper.domain.draw import Game
+from keeper.domain.draw import Draw, Game
 from keeper.domain.lines import RoundStatus as RoundStatus  # the contract's enum, by its port name
 
 # ---- chain
@@ -61,6 +61,40 @@ class RoundInfo:
     total_staked: int
     total_matched: int
     oracle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """Who decides results together: what a ResultOracle was deployed with.
+
+    Attributes:
+        reporters: accounts that report, each its own vote.
+        quorum: how many equal votes make a proposal.
+        dispute_window: seconds for which the guardian may veto it.
+    """
+
+    reporters: tuple[str, ...]
+    quorum: int
+    dispute_window: int
+    guardian: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a committee has come with a round.
+
+    Attributes:
+        ballot: counted from 1, by one more with every veto.
+        vote: in it of the key's account; None when it has none, or is no reporter.
+        number: the proposed winning number, if a proposal stands.
+        finalizable_at: from when on anyone may finalize the proposal; 0 when none stands.
+    """
+
+    committee: Committee
+    ballot: int
+    vote: Draw | None
+    number: int
+    finalizable_at: int
 
 
 @dataclass(frozen=True, slots=True)

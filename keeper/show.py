@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from keeper.domain.calendar import draw_date
 from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Failed, Verdict, Waiting
 from keeper.domain.draw import Draw, Game
-from keeper.ports import RoundInfo, RoundStatus
+from keeper.ports import RoundInfo, RoundStatus, Standing
 
 ANSWER = ("source", "answer", "number")
 VERDICT = {Agreed: "agreed", Waiting: "pending", Disagreement: "differ"}
@@ -57,6 +57,24 @@ def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[str, ...]:
         coins(info.total_matched),
         number,
     )
+
+
+def decision(
+    round_id: int, info: RoundInfo, standing: Standing, votes: Mapping[str, Draw | None]
+) -> list[str]:
+    """Who decides a round, what each has reported, and what is proposed."""
+    c, ballot = standing.committee, standing.ballot
+    lines = [f"round {round_id} is decided by {c.quorum} of {len(votes)} reporters: {info.oracle}"]
+    lines.append(f"  in ballot {ballot}; {c.guardian} may veto for {c.dispute_window / 60:g} min")
+    for reporter, draw in votes.items():
+        said = f"reports {balls(draw)}, n = {draw.winning_number}" if draw else "has not reported"
+        lines.append(f"  {reporter} {said}")
+    if not standing.finalizable_at:
+        return [*lines, "  nothing is proposed"]
+    then, since = f"n = {standing.number}", utc(standing.finalizable_at)
+    if info.status is RoundStatus.LOCKED:
+        return [*lines, f"  {then} is proposed; unless vetoed anyone may finalize it from {since}"]
+    return [*lines, f"  {then} was proposed"]
 
 
 def sentence(verdict: Verdict) -> str:

@@ -15,14 +15,29 @@ from typing import Any
 
 import structlog
 
+from keeper.chain import oracle
+from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket
+from keeper.chain.oracle import ContractOracle
 from keeper.chain.sender import KeySender
 from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
 from keeper.domain.draw import Draw
-from keeper.duties import CreateRound, Duty, LockRound, Report, Settle, Terms, VoidRound, due
-from keeper.errors import KeeperError, Reverted
+from keeper.duties import (
+    CreateRound,
+    Duty,
+    Finalize,
+    LockRound,
+    Report,
+    Settle,
+    Terms,
+    VoidRound,
+    due,
+    undecided,
+)
+from keeper.errors import ChainError, KeeperError, Reverted, WrongContract
 from keeper.follow import Follower
-from keeper.ports import DryRun, Sent, Source
+from keeper.ports import DryRun, EvidenceRef, Sent, Source, Standing
+from keeper.projection import MarketView, RoundView
 from keeper.sources import ask_all
 from keeper.store.evidence import FileEvidence
 
@@ -31,8 +46,8 @@ log = structlog.get_logger()
 LONGEST_REST = 900.0  # seconds
 PAYMENT_TRIES = 6  # then a bettor that refuses is left to claim
 
-# What the contract says of a duty when somebody else was faster.
-_DONE_BEFORE = frozenset({"DrawTimeTaken", "WrongStatus"})
+# What the contracts say of a duty when somebody else was faster.
+_DONE_BEFORE = frozenset({"DrawTimeTaken", "WrongStatus", "ProposalStands", "RoundDecided"})
 
 
 @dataclass(slots=True)
@@ -68,7 +83,9 @@ class Worker:
     """Everything that doing the duties of a market takes.
 
     Attributes:
-        rest: the duties that failed, and (round id, bettor) of refused payments.
+        rest: the duties that failed, (round id, bettor) of refused payments, oracles that do not
+            answer as such.
+        oracles: by address, those that decide rounds of the market.
         disputes: by date the last disagreement on a draw whose evidence was kept.
     """
 
@@ -79,6 +96,7 @@ class Worker:
     evidence: FileEvidence
     terms: Terms
     rest: Rest
+    oracles: dict[str, ContractOracle] = field(default_factory=dict)
     disputes: dict[dt.date, Disagreement] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -86,16 +104,23 @@ class Worker:
         while True:
             sent = False
             if head := self.follower.head:
-                view = self.follower.views[self.market.address]
-                for duty in due(view, head.timestamp, self.sender.address, self.terms, self.rest):
+                view, now, me = self.view, head.timestamp, self.sender.address
+                standings = await self._standings(undecided(view, now), me)
+                for duty in due(view, now, me, self.terms, self.rest, standings):
                     sent |= await self._attempt(duty)
             if not sent:
                 await self.follower.news.wait()
 
     async def _attempt(self, duty: Duty) -> bool:
         """Does a duty; whether a transaction was sent. What fails is logged and rests."""
-        # The next batch of a round rests when one has failed.
-        key: Hashable = (Settle, duty.round_id) if isinstance(duty, Settle) else duty
+        key: Hashable
+        match duty:
+            case Settle(round_id):  # the next batch of a round rests when one has failed
+                key = Settle, round_id
+            case Report(round_id, _, _, ballot):  # whatever was voted in it already
+                key = Report, round_id, ballot
+            case _:
+                key = duty
         if key in self.rest:
             return False
         about = (
@@ -117,6 +142,8 @@ class Worker:
             await self.follower.seen(result.block_number)
             if isinstance(duty, Settle):
                 self._look_after_payments(duty)
+            elif isinstance(duty, Report):
+                self.rest.again(key)  # then it is looked at again whether the vote still holds
             return True
         if isinstance(result, DryRun):
             told.info("would send", function=result.function)
@@ -126,7 +153,8 @@ class Worker:
 
     async def _do(self, duty: Duty) -> Sent | DryRun | None:
         """None: there was nothing to send yet."""
-        call: tuple[Any, ...]
+        call: tuple[str, *tuple[Any, ...]]
+        to: Contract = self.market
         match duty:
             case CreateRound(draw_time):
                 call = "createRound", draw_time
@@ -139,12 +167,23 @@ class Worker:
                 if not ready:
                     return None
                 call = "settle", round_id, ready
-            case Report(round_id, date):
-                draw = await self._find_out(date)
-                if draw is None:
+            case Finalize(round_id, address):
+                to, call = self._oracle(address), ("finalize", self.market.address, round_id)
+            case Report(round_id, date, address, _, vote):
+                if (found := await self._find_out(date, vote)) is None:
                     return None
-                call = "finalizeRound", round_id, draw.winning_number
-        return await self.sender.send(self.market, *call)
+                draw, kept = found
+                if address == self.sender.address:
+                    call = "finalizeRound", round_id, draw.winning_number
+                else:
+                    args = oracle.report(self.market.address, round_id, draw, kept.digest)
+                    to, call = self._oracle(address), ("report", *args)
+        return await self.sender.send(to, *call)
+
+    @property
+    def view(self) -> MarketView:
+        """The market as its events tell it."""
+        return self.follower.views[self.market.address]
 
     # ---- payments
 
@@ -158,7 +197,7 @@ class Worker:
 
     def _look_after_payments(self, duty: Settle) -> None:
         """Leaves alone, for a while, whom the contract tried to pay and could not."""
-        r = self.follower.views[self.market.address].rounds.get(duty.round_id)
+        r = self.view.rounds.get(duty.round_id)
         for user in duty.bettors:
             if r and sum(r.book.claimable(user)):
                 self._refused(duty.round_id, user)
@@ -172,8 +211,11 @@ class Worker:
 
     # ---- results
 
-    async def _find_out(self, date: dt.date) -> Draw | None:
-        """What two of three sources agree on, its evidence safely on disk; else None."""
+    async def _find_out(self, date: dt.date, vote: Draw | None) -> tuple[Draw, EvidenceRef] | None:
+        """What two of three sources agree on, its evidence safely on disk.
+
+        None when they do not agree, or agree on what was voted for already.
+        """
         game = self.market.game
         fetched = await ask_all(self.sources, game, date)
         verdict = decide([f.answer for f in fetched])
@@ -186,6 +228,8 @@ class Worker:
                 if self.disputes.get(date) != verdict:  # once, however often asked
                     await self.evidence.save(game, date, fetched, verdict)
                     self.disputes[date] = verdict
+            case Agreed(draw) if draw == vote:
+                told.info("the vote stands", draw=str(draw))
             case Agreed(draw, sources, dissenting):
                 kept = await self.evidence.save(game, date, fetched, verdict)
                 if dissenting:
@@ -193,5 +237,43 @@ class Worker:
                 told = told.bind(evidence=f"0x{kept.digest.hex()}", file=str(kept.path))
                 number = draw.winning_number
                 told.info("sources agree", draw=str(draw), number=number, sources=list(sources))
-                return draw
+                if vote:
+                    told.warning("the vote changes", was=str(vote), now=str(draw))
+                return draw, kept
         return None
+
+    def _oracle(self, address: str) -> ContractOracle:
+        if address not in self.oracles:
+            self.oracles[address] = ContractOracle(self.market, address)
+        return self.oracles[address]
+
+    async def _standings(self, rounds: list[RoundView], me: str | None) -> dict[int, Standing]:
+        """How far the committees have come that decide these rounds."""
+        found: dict[int, Standing] = {}
+        for r in rounds:
+            if r.oracle == me or r.oracle in self.rest:
+                continue
+            told = log.bind(game=self.market.game.name, round=r.id, oracle=r.oracle)
+            try:
+                found[r.id] = await self._oracle(r.oracle).standing(r.id, me)
+            except WrongContract:
+                told.info("the result is for one account to give")
+            except ChainError as exc:
+                told.warning("cannot ask the oracle", why=str(exc))
+            else:
+                self.rest.end(r.oracle)
+                self._tell_of_proposal(r.id, found[r.id])
+                continue
+            self.rest.again(r.oracle)
+        return found
+
+    def _tell_of_proposal(self, round_id: int, s: Standing) -> None:
+        """Once a ballot."""
+        key = "proposal", round_id, s.ballot
+        if s.finalizable_at and key not in self.rest:
+            self.rest.again(key, 1)
+            told = log.bind(game=self.market.game.name, round=round_id, number=s.number)
+            if s.vote and s.vote.winning_number != s.number:
+                told.error("the committee proposes another number", vote=str(s.vote))
+            else:
+                told.info("the committee proposes a number", finalizable_at=s.finalizable_at)

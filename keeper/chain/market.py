@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
-from web3.contract.async_contract import AsyncContract
-
 from keeper.chain import abi
+from keeper.chain.contract import Contract
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import Game
 from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded, WrongContract
@@ -19,45 +18,42 @@ from keeper.ports import ChainEvent, RoundInfo, RoundStatus
 _RECIPIENT_GAS = 50_000 + 2_300 + 21_000
 
 
-class ContractMarket:
+class ContractMarket(Contract):
     """A market on a chain. Every method raises ChainError.
 
     Attributes:
-        address: with its checksum.
         deployed_block: no event of it is older.
     """
 
     def __init__(self, rpc: Rpc, address: str, game: Game, deployed_block: int) -> None:
-        self.address = rpc.w3.to_checksum_address(address)
+        super().__init__(rpc, address, abi.market_abi())
         self.game, self.deployed_block = game, deployed_block
-        self._rpc = rpc
-        self._contract: AsyncContract = rpc.w3.eth.contract(self.address, abi=abi.market_abi())
 
     async def check(self) -> None:
         """Raises WrongContract unless a market of this game stands at the address."""
         try:
-            rules = Game(*await self._call("gameRules"))
-        except Reverted as exc:
+            rules = Game(*await self.call("gameRules"))
+        except (Reverted, WrongContract) as exc:
             raise WrongContract(f"{self.address} is no market") from exc
         if rules != self.game:
             raise WrongContract(f"{self.address} is a market of {rules}, not of {self.game}")
 
     async def round_count(self) -> int:
         """How many rounds there are; ids run from 1 to this."""
-        return int(await self._call("roundCount"))
+        return int(await self.call("roundCount"))
 
     async def round_info(self, round_id: int) -> RoundInfo:
         """A round. Raises Reverted("UnknownRound") when there is none."""
-        draw_time, lock_time, status, *others = await self._call("getRoundInfo", round_id)
+        draw_time, lock_time, status, *others = await self.call("getRoundInfo", round_id)
         return RoundInfo(draw_time, lock_time, RoundStatus(status), *others)
 
     async def round_of(self, draw_time: int) -> int:
         """The round that stands for a draw time; 0 when none does."""
-        return int(await self._call("roundOf", draw_time))
+        return int(await self.call("roundOf", draw_time))
 
     async def claimable(self, round_id: int, user: str) -> tuple[int, int]:
         """(winnings, refund) due now, wei."""
-        winnings, refund = await self._call("claimable", round_id, user)
+        winnings, refund = await self.call("claimable", round_id, user)
         return winnings, refund
 
     async def accepts(self, user: str, amount: int) -> bool:
@@ -65,13 +61,10 @@ class ContractMarket:
         payment: Any = {"from": self.address, "to": user, "value": amount}
         payment |= {"gas": _RECIPIENT_GAS, "gasPrice": 0}
         try:
-            await self._rpc.ask(self._rpc.w3.eth.call(payment))
+            await self.rpc.ask(self.rpc.w3.eth.call(payment))
         except (Reverted, RpcRefused, Unfunded):  # out of gas is an error of the endpoint's own
             return False
         return True
-
-    async def _call(self, function: str, *args: Any) -> Any:
-        return await self._rpc.ask(self._contract.functions[function](*args).call())
 
 
 async def events(

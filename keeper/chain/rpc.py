@@ -83,7 +83,7 @@ class Rpc:
             case ContractLogicError(data=data):
                 return abi.revert(data)
             case BadFunctionCallOutput():
-                return WrongContract("no market answers at that address")
+                return WrongContract("no contract of that kind answers at the address")
             case BlockNotFound():
                 return RpcDown(f"{self.where} does not have the block asked for")
             case Web3RPCError():

@@ -12,8 +12,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 from web3.exceptions import TimeExhausted
 
-from keeper.chain import abi
-from keeper.chain.market import ContractMarket
+from keeper.chain.contract import Contract
 from keeper.chain.rpc import Rpc
 from keeper.errors import ChainError, NotMined, Reverted, TooExpensive, Unfunded
 from keeper.ports import DryRun, Sent
@@ -51,7 +50,6 @@ class KeySender:
         self, rpc: Rpc, account: LocalAccount | None, pricing: Pricing, *, dry: bool
     ) -> None:
         self._rpc, self._account, self._pricing, self._dry = rpc, account, pricing, dry
-        self._contract = rpc.w3.eth.contract(abi=abi.market_abi())
         self._turn = asyncio.Lock()
 
     @property
@@ -59,15 +57,15 @@ class KeySender:
         """The key's account; None when there is no key."""
         return None if self._account is None else str(self._account.address)
 
-    async def send(self, market: ContractMarket, function: str, *args: Any) -> Sent | DryRun:
+    async def send(self, contract: Contract, function: str, *args: Any) -> Sent | DryRun:
         """Simulates, sends, awaits the receipt.
 
         When cancelled, it waits a little for what is on its way. Raises ChainError: Reverted when
         the contract refuses; NotMined when a transaction of this key still waits; TooExpensive,
         Unfunded, RpcDown, RpcRefused.
         """
-        data = self._contract.encode_abi(function, args)
-        tx = {"from": self.address or NOBODY, "to": market.address, "data": data, "value": 0}
+        data = contract.encode(function, *args)
+        tx: Any = {"from": self.address or NOBODY, "to": contract.address, "data": data, "value": 0}
         async with self._turn:
             await self._simulate(tx)
             if self._dry or self._account is None:

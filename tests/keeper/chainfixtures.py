@@ -1,4 +1,4 @@
-"""A real local chain for the keeper's tests: anvil, the compiled market, people who bet.
+"""A real local chain for the keeper's tests: anvil, the compiled contracts, people who bet.
 
 Nothing of the keeper is used here but its records of games, so that the tests look at the chain
 with other eyes than the keeper's.
@@ -13,11 +13,11 @@ import hashlib
 import json
 import subprocess
 import tomllib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from eth_abi.abi import decode
@@ -28,7 +28,7 @@ from keeper.domain.draw import Game
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".cache" / "tests"
-SOURCE = "contracts/P2PLotteryBetting.sol"
+CONTRACTS = ("P2PLotteryBetting", "ResultOracle")
 E = 10**18
 
 # The accounts and keys that every anvil has.
@@ -49,6 +49,13 @@ ACCOUNTS = [
 ]
 ADMIN, KEEPER, FEES, *BETTORS = ACCOUNTS
 KEEPER_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+# Of the last three of them, who report to a committee.
+REPORTERS = ACCOUNTS[-3:]
+REPORTER_KEYS = (
+    "0x4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356",
+    "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
+    "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
+)
 
 # Creation code of receivers: one refuses every payment, one burns all its gas, one accepts
 # where gas is free, as in simulations, and refuses elsewhere.
@@ -57,21 +64,26 @@ BURNS = "0x60048060093d393df35b5f5600"
 TRICKS = "0x60098060093d393df33a600557005b5f5ffd"
 
 
+def code_of(contract: str = "P2PLotteryBetting") -> Mapping[str, Any]:
+    """{"abi": [...], "bytecode": "0x..."} of a contract."""
+    return _codes()[contract]
+
+
 @cache
-def market_code() -> Mapping[str, Any]:
-    """{"abi": [...], "bytecode": "0x..."} of the market, compiled as foundry.toml says; kept."""
+def _codes() -> Mapping[str, Mapping[str, Any]]:
+    """Of all by name, compiled as foundry.toml says; kept."""
     profile = tomllib.loads((ROOT / "foundry.toml").read_text())["profile"]["default"]
     settings = {
         "remappings": ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
         "optimizer": {"enabled": profile["optimizer"], "runs": profile["optimizer_runs"]},
         "viaIR": profile["via_ir"],
         "evmVersion": profile["evm_version"],
-        "outputSelection": {"*": {"P2PLotteryBetting": ["abi", "evm.bytecode.object"]}},
+        "outputSelection": {"*": {name: ["abi", "evm.bytecode.object"] for name in CONTRACTS}},
     }
     digest = hashlib.sha256(json.dumps(settings).encode())
     for path in sorted((ROOT / "contracts").rglob("*.sol")):
         digest.update(path.read_bytes())
-    kept = BUILD / f"market-{digest.hexdigest()[:16]}.json"
+    kept = BUILD / f"contracts-{digest.hexdigest()[:16]}.json"
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes, one compilation
@@ -82,7 +94,8 @@ def market_code() -> Mapping[str, Any]:
 
 
 def _compile(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    sources = {SOURCE: {"content": (ROOT / SOURCE).read_text()}}
+    paths = {name: f"contracts/{name}.sol" for name in CONTRACTS}
+    sources = {path: {"content": (ROOT / path).read_text()} for path in paths.values()}
     asked = {"language": "Solidity", "sources": sources, "settings": settings}
     done = subprocess.run(
         [ROOT / ".solcx" / "solc-v0.8.30", "--standard-json", "--base-path", ROOT],
@@ -95,8 +108,11 @@ def _compile(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     answer = json.loads(done.stdout)
     errors = [e for e in answer.get("errors", []) if e["severity"] == "error"]
     assert not errors, errors[0]["formattedMessage"]
-    found = answer["contracts"][SOURCE]["P2PLotteryBetting"]
-    return {"abi": found["abi"], "bytecode": "0x" + found["evm"]["bytecode"]["object"]}
+    found = {name: answer["contracts"][path][name] for name, path in paths.items()}
+    return {
+        name: {"abi": code["abi"], "bytecode": "0x" + code["evm"]["bytecode"]["object"]}
+        for name, code in found.items()
+    }
 
 
 @dataclass
@@ -152,11 +168,22 @@ class Chain:
         """A market whose bets are from 1 gwei to 1,000 coins."""
         rules = (game.name, game.white_max, game.special_max, game.draw_days, game.draw_second)
         params = (rules, 0, ADMIN, operator, ADMIN, oracle, FEES, fee_bps, 10**9, 1000 * E)
-        code = market_code()
-        factory = Web3().eth.contract(abi=code["abi"], bytecode=code["bytecode"])
-        receipt = await self.send(ADMIN, None, factory.constructor(params).data_in_transaction)
+        receipt = await self._create("P2PLotteryBetting", params)
         address = to_checksum_address(receipt["contractAddress"])
         return Deployed(self, address, game, int(receipt["blockNumber"], 16))
+
+    async def deploy_oracle(
+        self, reporters: Sequence[str] = REPORTERS, quorum: int = 2, dispute_window: int = 3600
+    ) -> DeployedOracle:
+        """A committee whose guardian is ADMIN."""
+        args = (reporters, quorum, dispute_window, ADMIN)
+        receipt = await self._create("ResultOracle", *args)
+        return DeployedOracle(self, to_checksum_address(receipt["contractAddress"]))
+
+    async def _create(self, contract: str, *args: Any) -> dict[str, Any]:
+        code = code_of(contract)
+        factory = Web3().eth.contract(abi=code["abi"], bytecode=code["bytecode"])
+        return await self.send(ADMIN, None, factory.constructor(*args).data_in_transaction)
 
     async def logs(self, address: str, event: str) -> list[dict[str, Any]]:
         """All logs of an event, by its signature."""
@@ -167,22 +194,59 @@ class Chain:
 
 
 @dataclass
-class Deployed:
-    """A market on the chain, seen and used by others than the keeper."""
+class OnChain:
+    """A contract on the chain, seen and used by others than the keeper."""
 
     chain: Chain
     address: str
-    game: Game
-    block: int
+
+    contract: ClassVar[str]
+
+    @property
+    def abi(self) -> Sequence[Any]:
+        found: Sequence[Any] = code_of(self.contract)["abi"]
+        return found
 
     def encode(self, function: str, *args: Any) -> str:
-        contract = Web3().eth.contract(abi=market_code()["abi"])
-        return contract.encode_abi(function, args)
+        return str(Web3().eth.contract(abi=self.abi).encode_abi(function, args))
 
     async def do(self, sender: str, function: str, *args: Any, value: int = 0) -> dict[str, Any]:
         """Calls a function in a transaction; the receipt."""
         data = self.encode(function, *args)
         return await self.chain.send(sender, self.address, data, value)
+
+    async def read(self, function: str, *args: Any) -> Any:
+        """What a view returns; several values, or a struct, as a tuple."""
+        call = {"to": self.address, "data": self.encode(function, *args)}
+        raw = await self.chain.rpc("eth_call", call, "latest")
+        entry = next(e for e in self.abi if e.get("name") == function)
+        values = decode([_type(o) for o in entry["outputs"]], bytes.fromhex(raw[2:]))
+        return values[0] if len(values) == 1 else values
+
+
+@dataclass
+class DeployedOracle(OnChain):
+    """A committee on the chain."""
+
+    contract = "ResultOracle"
+
+    async def reports(self) -> list[tuple[str, str]]:
+        """(reporter, evidence) of every report to it, in order."""
+        draw = "(uint32,uint8[5],uint8)"
+        event = f"ResultReported(address,uint256,address,uint256,{draw},uint8,bytes32)"
+        return [
+            (to_checksum_address("0x" + log["topics"][3][-40:]), "0x" + log["data"][-64:])
+            for log in await self.chain.logs(self.address, event)
+        ]
+
+
+@dataclass
+class Deployed(OnChain):
+    """A market on the chain."""
+
+    contract = "P2PLotteryBetting"
+    game: Game
+    block: int
 
     async def bet(self, user: str, round_id: int, prediction: int, amount: int) -> None:
         await self.do(user, "placeBet", round_id, prediction, value=amount)
@@ -192,14 +256,6 @@ class Deployed:
         await self.chain.rpc("anvil_impersonateAccount", contract)
         await self.chain.rpc("anvil_setBalance", contract, hex(amount + E))
         await self.bet(contract, round_id, prediction, amount)
-
-    async def read(self, function: str, *args: Any) -> Any:
-        """What a view returns; several values, or a struct, as a tuple."""
-        call = {"to": self.address, "data": self.encode(function, *args)}
-        raw = await self.chain.rpc("eth_call", call, "latest")
-        entry = next(e for e in market_code()["abi"] if e.get("name") == function)
-        values = decode([_type(o) for o in entry["outputs"]], bytes.fromhex(raw[2:]))
-        return values[0] if len(values) == 1 else values
 
     async def status(self, round_id: int) -> int:
         status: int = (await self.read("getRoundInfo", round_id))[2]

@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 
 from keeper.domain.calendar import draw_time
-from keeper.domain.draw import POWERBALL
+from keeper.domain.draw import POWERBALL, Draw
 from keeper.domain.lines import Prediction
 from keeper.duties import (
     CreateRound,
+    Finalize,
     LockRound,
     Report,
     Settle,
     Terms,
     VoidRound,
     due,
+    undecided,
 )
-from keeper.ports import ChainEvent
+from keeper.ports import ChainEvent, Committee, Standing
 from keeper.projection import OPERATOR_ROLE, MarketView
 
 MARKET, ME, OTHER, ANN, BOB, CY = ("0x" + c * 40 for c in "123abc")
@@ -153,13 +155,80 @@ def test_reports_its_own_rounds_within_the_window(market: Market) -> None:
     market.round(2, NEXT[0], OTHER)
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
     assert market.at(DRAW + 299) == []
-    report = Report(1, DATE)
+    report = Report(1, DATE, ME)
     assert market.at(DRAW + 300) == [report]
     assert market.at(DRAW + 300, account=OTHER) == []
     assert market.at(DRAW + 300, account=None) == []
     assert report in market.at(DRAW + 72 * HOURS)
     assert report not in market.at(DRAW + 72 * HOURS + 1)
     assert market.at(DRAW, terms=replace(TERMS, report_delay=0)) == [report]
+
+
+# ---- committees
+
+COMMITTEE = Committee((ME, OTHER, ANN), 2, HOURS, BOB)
+VOTE, OTHER_VOTE = (Draw(DATE, (10, 21, 58, 61, 64), special) for special in (17, 16))
+LAST = DRAW + 70 * HOURS  # when the dispute must begin
+
+
+def standing(vote: Draw | None = None, finalizable_at: int = 0, ballot: int = 1) -> Standing:
+    return Standing(COMMITTEE, ballot, vote, 64 if finalizable_at else 0, finalizable_at)
+
+
+@pytest.mark.parametrize(
+    ("account", "now", "stands", "wanted"),
+    [
+        (ME, DRAW + 299, standing(), None),
+        (ME, DRAW + 300, standing(), Report(1, DATE, CY, 1)),
+        (ME, DRAW + 300, None, None),  # not known how far they are
+        (BOB, DRAW + 300, standing(), None),  # no reporter
+        (None, DRAW + 300, standing(), None),
+        (ME, LAST, standing(), Report(1, DATE, CY, 1)),
+        (ME, LAST + 1, standing(), None),
+        # A vote is looked at again as long as nothing is proposed; a new ballot begins anew.
+        (ME, DRAW + 900, standing(VOTE), Report(1, DATE, CY, 1, VOTE)),
+        (ME, DRAW + 900, standing(ballot=2), Report(1, DATE, CY, 2)),
+        # A proposal takes no votes; anybody carries it on.
+        (ME, DRAW + 900, standing(VOTE, DRAW + 901), None),
+        (ME, DRAW + 900, standing(None, DRAW + 901), None),
+        (ME, DRAW + 901, standing(VOTE, DRAW + 901), Finalize(1, CY)),
+        (BOB, DRAW + 901, standing(None, DRAW + 901), Finalize(1, CY)),
+        (None, DRAW + 901, standing(None, DRAW + 901), Finalize(1, CY)),
+        (ME, DRAW + 72 * HOURS, standing(VOTE, LAST + 1), Finalize(1, CY)),
+        (ME, DRAW + 72 * HOURS + 1, standing(VOTE, LAST + 1), VoidRound(1)),
+        (ME, DRAW + 1, standing(None, DRAW + 1), Finalize(1, CY)),  # the delay is for reports only
+    ],
+)
+def test_what_a_committee_still_wants(
+    market: Market, account: str | None, now: int, stands: Standing | None, wanted: Any
+) -> None:
+    market.round(oracle=CY)
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    standings = {1: stands} if stands else {}
+    assert market.at(now, account, standings=standings) == ([wanted] if wanted else [])
+
+
+def test_a_committee_whose_rounds_are_decided_wants_nothing(market: Market) -> None:
+    market.round(oracle=CY)
+    market.happens("RoundFinalized", roundId=1, winningNumber=64, timestamp=DRAW + 400)
+    market.round(2, NEXT[0], CY)
+    market.happens("RoundCancelled", roundId=2)
+    for now in (DRAW + 300, NEXT[0] + 300):
+        standings = {1: standing(VOTE, DRAW + 1), 2: standing()}
+        assert market.at(now, standings=standings) == []
+
+
+def test_rounds_are_undecided_from_the_draw_until_the_result_or_72_hours(market: Market) -> None:
+    market.round(oracle=CY)
+    market.round(2, NEXT[0], CY)
+
+    def ids(now: int) -> list[int]:
+        return [r.id for r in undecided(market.view, now)]
+
+    assert [ids(t) for t in (DRAW - 1, DRAW, NEXT[0])] == [[], [1], [1, 2]]
+    assert [ids(DRAW + 72 * HOURS + s) for s in (0, 1)] == [[1, 2], [2]]
+    market.happens("RoundFinalized", roundId=1, winningNumber=64, timestamp=DRAW + 400)
+    assert ids(NEXT[0]) == [2]
 
 
 def test_settles_everybody_with_something_due_after_the_result(market: Market) -> None:

@@ -209,7 +209,7 @@ async def test_a_market_of_another_game_at_the_address(on_chain: Home, tmp_path:
     document["markets"][GAME]["address"] = BETTORS[0]
     path.write_text(json.dumps(document))
     code, _, err = await on_chain.command("status")
-    assert (code, err) == (1, "keeper: no market answers at that address\n")
+    assert (code, err) == (1, f"keeper: {BETTORS[0]} is no market\n")
 
 
 async def test_an_account_without_funds_is_told(on_chain: Home, chain: Chain) -> None:

@@ -28,14 +28,15 @@ from tests.keeper.chainfixtures import (
     Chain,
     Deployed,
     E,
-    market_code,
+    code_of,
 )
 
 ANN, BOB, CY = BETTORS[:3]
 
 
 def test_the_abi_in_the_package_is_the_compiled_one() -> None:
-    assert abi.market_abi() == market_code()["abi"]
+    assert abi.market_abi() == code_of()["abi"]
+    assert abi.oracle_abi() == code_of("ResultOracle")["abi"]
 
 
 async def test_views(rpc: Rpc, market: ContractMarket, deployed: Deployed) -> None:
