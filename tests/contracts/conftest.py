@@ -10,8 +10,9 @@ from ape import chain
 
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from scripts._contracts import contract_type
-from tests.contracts.support.codec import Abi, checksummed
-from tests.contracts.support.desk import EVEN, ODD, POL, Desk, People, Puppet, Round
+from tests.contracts.support.codec import Abi, Event, checksummed
+from tests.contracts.support.committee import Committee
+from tests.contracts.support.desk import EVEN, HOUR, ODD, POL, Desk, People, Puppet, Round
 from tests.contracts.support.node import Node, Reverted
 from tests.contracts.support.solidity import deployment
 
@@ -37,19 +38,54 @@ def people(accounts) -> People:
 
 @pytest.fixture(scope="session")
 def market_type(project) -> Any:
-    """What Ape's compiler made of the contract."""
+    """What Ape's compiler made of the market."""
     return contract_type(project, "P2PLotteryBetting")
 
 
 @pytest.fixture(scope="session")
-def abi(market_type) -> Abi:
-    return Abi(market_type.model_dump(mode="json", by_alias=True)["abi"])
+def oracle_type(project) -> Any:
+    """What Ape's compiler made of the oracle."""
+    return contract_type(project, "ResultOracle")
 
 
 @pytest.fixture(scope="session")
-def deploy(node, people, market_type, abi):
+def abi(market_type) -> Abi:
+    return Abi(entries(market_type))
+
+
+@pytest.fixture(scope="session")
+def oracle_abi(oracle_type, market_type) -> Abi:
+    """With the market's errors, which the oracle passes on."""
+    errors = [entry for entry in entries(market_type) if entry["type"] == "error"]
+    return Abi(errors + entries(oracle_type))
+
+
+def entries(type_: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = type_.model_dump(mode="json", by_alias=True)["abi"]
+    return found
+
+
+def bytecode(type_: Any) -> str:
+    return str(type_.deployment_bytecode.bytecode)
+
+
+@pytest.fixture(scope="session")
+def launch(node, people):
+    """Deploys a contract: (its address, the events of its deployment). Raises Refused."""
+
+    def launch(abi: Abi, code: str, *args: Any) -> tuple[str, list[Event]]:
+        try:
+            receipt = node.send(people.admin, None, abi.deployment(code, *args))
+        except Reverted as reverted:
+            raise abi.refusal(reverted.data) from None
+        return checksummed(receipt.contract), [abi.event(log) for log in receipt.logs]
+
+    return launch
+
+
+@pytest.fixture(scope="session")
+def deploy(node, people, market_type, abi, launch):
     """Deploys a market; any parameter of the constructor can be replaced by name."""
-    bytecode = str(market_type.deployment_bytecode.bytecode)
 
     def deploy(game: Game = POWERBALL, **changes: Any) -> Desk:
         parameters = {
@@ -71,19 +107,41 @@ def deploy(node, people, market_type, abi):
             "maxBet": MAX_BET,
         }
         assert set(changes) <= set(parameters)
-        data = abi.deployment(bytecode, tuple((parameters | changes).values()))
-        try:
-            receipt = node.send(people.admin, None, data)
-        except Reverted as reverted:
-            raise abi.refusal(reverted.data) from None
-        address = checksummed(receipt.contract)
-        return Desk(node, abi, address, game, people, [abi.event(log) for log in receipt.logs])
+        values = tuple((parameters | changes).values())
+        address, birth = launch(abi, bytecode(market_type), values)
+        return Desk(node, abi, address, game, people, birth)
 
     return deploy
 
 
+@pytest.fixture(scope="session")
+def reporters(node) -> tuple[str, ...]:
+    """Fifteen addresses that can send, and have nothing else to do."""
+    reporters = tuple(checksummed(f"0x{0xFACE << 144 | seat:040x}") for seat in range(1, 16))
+    for reporter in reporters:
+        node.request("anvil_impersonateAccount", reporter)
+    return reporters
+
+
+@pytest.fixture(scope="session")
+def convene(node, people, reporters, oracle_type, oracle_abi, launch, deploy):
+    """Deploys an oracle of so many seats, and a market whose rounds it decides."""
+
+    def convene(
+        seats: int = 3, quorum: int = 2, window: int = HOUR, game: Game = POWERBALL, **market: Any
+    ) -> Committee:
+        named = reporters[:seats]
+        terms = (named, quorum, window, people.guardian)
+        address, birth = launch(oracle_abi, bytecode(oracle_type), *terms)
+        assert birth == []
+        desk = deploy(game, oracle=address, **market)
+        return Committee(node, oracle_abi, address, desk, named, people.guardian, quorum, window)
+
+    return convene
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _session_first(node, people, deploy):
+def _session_first(node, people, convene):
     """Ape wants what lives longest made first, whichever test comes first."""
 
 
@@ -109,6 +167,12 @@ def desk(deploy) -> Desk:
 def mega_desk(deploy) -> Desk:
     """A Mega Millions market with a fee of 2 %."""
     return deploy(MEGA_MILLIONS)
+
+
+@pytest.fixture(scope="module")
+def committee(convene) -> Committee:
+    """Two of three reporters and an hour to veto, over a Powerball market."""
+    return convene()
 
 
 @pytest.fixture

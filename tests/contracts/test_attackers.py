@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.conftest import FEE_BPS
-from tests.contracts.support.desk import CANCELLED, EVEN, LOCKED, ODD, POL, refused
+from tests.contracts.support.contract import refused
+from tests.contracts.support.desk import CANCELLED, EVEN, LOCKED, ODD, POL
 
 WIN = 2 * POL - POL * FEE_BPS // 10_000
 SETTLE_GAS = 50_000

@@ -6,6 +6,7 @@ import pytest
 
 from tests.contracts.conftest import MAX_BET, MIN_BET
 from tests.contracts.support.codec import Event
+from tests.contracts.support.contract import refused
 from tests.contracts.support.desk import (
     CANCELLED,
     EVEN,
@@ -14,7 +15,6 @@ from tests.contracts.support.desk import (
     LOW,
     ODD,
     POL,
-    refused,
 )
 from tests.contracts.support.node import Reverted
 

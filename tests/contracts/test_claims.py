@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.support.codec import Event
+from tests.contracts.support.contract import refused
 from tests.contracts.support.desk import (
     CANCELLED,
     EVEN,
@@ -14,7 +15,6 @@ from tests.contracts.support.desk import (
     ODD,
     OPEN,
     POL,
-    refused,
 )
 
 WIN = 2 * POL - POL // 50  # a matched POL that won, less 2 % of the profit

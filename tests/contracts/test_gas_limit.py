@@ -6,7 +6,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from tests.contracts.support.desk import CANCELLED, EVEN, LOCKED, POL, Puppet, refused
+from tests.contracts.support.contract import refused
+from tests.contracts.support.desk import CANCELLED, EVEN, LOCKED, POL, Puppet
 
 SETTLE_GAS = 50_000
 

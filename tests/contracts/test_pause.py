@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.contracts.support.codec import Event
-from tests.contracts.support.desk import CANCELLED, EVEN, ODD, POL, Desk, refused
+from tests.contracts.support.contract import refused
+from tests.contracts.support.desk import CANCELLED, EVEN, ODD, POL, Desk
 
 STOPPED = {"createRound", "placeBet", "pause"}
 OF_OPENZEPPELIN = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.contracts.support.contract import refused
 from tests.contracts.support.desk import (
     CANCELLED,
     EVEN,
@@ -15,7 +16,6 @@ from tests.contracts.support.desk import (
     POL,
     Desk,
     Round,
-    refused,
 )
 
 # When each prediction wins, as the table of predictions words it.

@@ -7,6 +7,7 @@ import pytest
 from keeper.domain.draw import Game
 from tests.contracts.conftest import FEE_BPS
 from tests.contracts.support.codec import Event
+from tests.contracts.support.contract import refused
 from tests.contracts.support.desk import (
     CANCELLED,
     DAY,
@@ -16,7 +17,6 @@ from tests.contracts.support.desk import (
     LOCKED,
     OPEN,
     POL,
-    refused,
 )
 
 ANY_TIME = Game("powerball", 69, 26, 0, 0)

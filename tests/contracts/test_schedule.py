@@ -11,7 +11,8 @@ import pytest
 
 from keeper.domain.calendar import NEW_YORK, draw_time, is_draw_date
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
-from tests.contracts.support.desk import DAY, HOUR, refused
+from tests.contracts.support.contract import refused
+from tests.contracts.support.desk import DAY, HOUR
 
 GAMES = pytest.mark.parametrize("game", [POWERBALL, MEGA_MILLIONS], ids=lambda game: game.name)
 # The year 2100 is no leap year; a round's draw time ends in 2106.

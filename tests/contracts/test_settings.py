@@ -10,7 +10,8 @@ import pytest
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from tests.contracts.conftest import FEE_BPS, MAX_BET, MIN_BET
 from tests.contracts.support.codec import Event
-from tests.contracts.support.desk import DAY, EVEN, ODD, POL, refused
+from tests.contracts.support.contract import refused
+from tests.contracts.support.desk import DAY, EVEN, ODD, POL
 
 ZERO = "0x" + "00" * 20
 ADMIN_ROLE = bytes(32)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.contracts.conftest import FEE_BPS
+from tests.contracts.support.contract import refused
 from tests.contracts.support.desk import (
     CANCELLED,
     EVEN,
@@ -18,7 +19,6 @@ from tests.contracts.support.desk import (
     ODD,
     OPEN,
     POL,
-    refused,
 )
 
 

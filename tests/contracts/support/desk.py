@@ -7,12 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from keeper.domain.calendar import next_draw_times
 from keeper.domain.draw import Game
-from tests.contracts.support.codec import Abi, Event, Refused
-from tests.contracts.support.node import GAS, Node, Receipt, Reverted
+from tests.contracts.support.codec import Abi, Event
+from tests.contracts.support.contract import Contract
+from tests.contracts.support.node import GAS, Receipt, Reverted
 
 POL = 10**18
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -20,14 +19,6 @@ LOCK_LEAD = 15 * MINUTE
 RESULT_WINDOW = 72 * HOUR
 NONE, OPEN, LOCKED, FINALIZED, CANCELLED = range(5)
 EVEN, ODD, HIGH, LOW, EVEN_LOW, ODD_HIGH, EVEN_HIGH, ODD_LOW = range(8)
-
-
-@contextmanager
-def refused(name: str, *values: Any) -> Iterator[pytest.ExceptionInfo[Refused]]:
-    """Inside, the contract must revert with this custom error and these values."""
-    with pytest.raises(Refused) as caught:
-        yield caught
-    assert (caught.value.name, *caught.value.values) == (name, *values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,58 +49,16 @@ class People:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """One market. Times are unix seconds, amounts wei, people addresses.
+class Desk(Contract):
+    """One market.
 
     Attributes:
         birth: the events of its deployment.
     """
 
-    node: Node
-    abi: Abi
-    address: str
     game: Game
     people: People
     birth: list[Event]
-
-    # ---- acting
-
-    def do(
-        self,
-        function: str,
-        *args: Any,
-        by: str,
-        value: int = 0,
-        at: int | None = None,
-        gas: int = GAS,
-    ) -> list[Event]:
-        """Sends a transaction, in a block of time `at`; the market's events. Raises Refused."""
-        if at is not None:
-            self.node.next_block_at(at)
-        try:
-            receipt = self.node.send(by, self.address, self.abi.call(function, *args), value, gas)
-        except Reverted as reverted:
-            raise self.abi.refusal(reverted.data) from None
-        own = (log for log in receipt.logs if log["address"] == self.address.lower())
-        return [self.abi.event(log) for log in own]
-
-    def ask(self, function: str, *args: Any, at: int | None = None) -> Any:
-        """Calls a view, at the latest block or in a block of time `at`. Raises Refused."""
-        if at is not None:
-            self.node.mine_at(at)
-        return self.ask_all([(function, *args)])[0]
-
-    def ask_all(self, questions: list[tuple[Any, ...]], sender: str | None = None) -> list[Any]:
-        """Many views in one request: (function, arguments...) each. Raises Refused."""
-        datas = [self.abi.call(*question) for question in questions]
-        try:
-            answers = self.node.calls(self.address, datas, sender)
-        except Reverted as reverted:
-            raise self.abi.refusal(reverted.data) from None
-        return [
-            self.abi.answer(question[0], answer)
-            for question, answer in zip(questions, answers, strict=True)
-        ]
 
     # ---- rounds
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from keeper.domain.lines import Book, Prediction, RoundStatus
 from tests.contracts.support.codec import Event
-from tests.contracts.support.desk import LOCK_LEAD, Desk, Round, refused
+from tests.contracts.support.contract import refused
+from tests.contracts.support.desk import LOCK_LEAD, Desk, Round
 
 PREDICTIONS = range(len(Prediction))
 
