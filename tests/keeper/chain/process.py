@@ -30,11 +30,16 @@ class Home:
 
     @classmethod
     def make(
-        cls, folder: Path, chain: Chain, markets: list[Deployed], publishers: Publishers
+        cls,
+        folder: Path,
+        chain: Chain,
+        markets: list[Deployed],
+        publishers: Publishers,
+        key_text: str = KEEPER_KEY,
     ) -> Home:
         write_record(folder / "deployments", chain.chain_id, markets)
         key = folder / "key"
-        key.write_text(KEEPER_KEY + "\n")
+        key.write_text(key_text + "\n")
         key.chmod(0o600)
         settings = {
             "RPC_URL": chain.url,
