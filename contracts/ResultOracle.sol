@@ -24,6 +24,7 @@ contract ResultOracle is IResultOracle {
 
     // ----------------------------------------------------------------------------------------------- immutables
 
+    uint256 private immutable SEATS;
     uint256 private immutable QUORUM;
     uint256 private immutable DISPUTE_WINDOW;
     address private immutable GUARDIAN;
@@ -65,6 +66,7 @@ contract ResultOracle is IResultOracle {
             _seats[reporter] = i + 1;
         }
         _reporters = committee;
+        SEATS = count;
         QUORUM = quorum_;
         DISPUTE_WINDOW = disputeWindow_;
         GUARDIAN = guardian_;
@@ -77,23 +79,22 @@ contract ResultOracle is IResultOracle {
         // Checks
         uint256 seat = _seats[msg.sender];
         if (seat == 0) revert NotReporter(msg.sender);
-        Draw memory checked = _checkedDraw(market, roundId, draw);
+        uint48 vote = _checkedVote(market, roundId, draw);
         Ballot storage standing = _ballots[market][roundId];
         if (standing.proposedAt != 0) {
             revert ProposalStands(market, roundId, standing.proposedAt + DISPUTE_WINDOW);
         }
 
         // Effects
-        uint48 vote = Draws.pack(checked.whites, checked.special);
         standing.votes[seat - 1] = vote;
         uint256 number = standing.vetoes + 1;
-        uint8 winner = Draws.winningNumber(checked.whites, checked.special);
-        emit ResultReported(market, roundId, msg.sender, number, checked, winner, evidence);
+        uint8 winner = Draws.winningNumber(vote);
+        emit ResultReported(market, roundId, msg.sender, number, draw, winner, evidence);
 
         if (_votesFor(standing, vote) < QUORUM) return;
         standing.proposedAt = uint40(block.timestamp); // enough for 34,000 years
         standing.winningNumber = winner;
-        emit ResultProposed(market, roundId, number, checked, winner, block.timestamp + DISPUTE_WINDOW);
+        emit ResultProposed(market, roundId, number, draw, winner, block.timestamp + DISPUTE_WINDOW);
     }
 
     /// @inheritdoc IResultOracle
@@ -146,17 +147,17 @@ contract ResultOracle is IResultOracle {
         if (seat == 0) return (false, draw);
         uint48 vote = _ballots[market][roundId].votes[seat - 1];
         if (vote == 0) return (false, draw);
-        (draw.whites, draw.special) = Draws.unpack(vote);
         (uint256 drawTime,,,,) = IP2PLotteryBetting(market).resultTerms(roundId);
-        draw.drawDate = uint32(DrawSchedule.dateOf(drawTime)); // as the vote's date was, when it was checked
-        voted = true;
+        draw.drawDate = uint32(DrawSchedule.dateOf(drawTime)); // was equal to a uint32 when the vote was taken
+        (draw.whites, draw.special) = Draws.unpack(vote);
+        return (true, draw);
     }
 
     /// @inheritdoc IResultOracle
     function ballot(address market, uint256 roundId) external view returns (uint256 number, uint256 votes) {
         Ballot storage standing = _ballots[market][roundId];
         number = standing.vetoes + 1;
-        for (uint256 i = 0; i < MAX_REPORTERS; ++i) {
+        for (uint256 i = 0; i < SEATS; ++i) {
             if (standing.votes[i] != 0) ++votes;
         }
     }
@@ -164,8 +165,7 @@ contract ResultOracle is IResultOracle {
     /// @inheritdoc IResultOracle
     function winningNumber(address market, Draw calldata draw) external view returns (uint8) {
         IP2PLotteryBetting.Game memory game = IP2PLotteryBetting(market).gameRules();
-        uint8[5] memory whites = _checkedWhites(draw.whites, draw.special, game.whiteMax, game.specialMax);
-        return Draws.winningNumber(whites, draw.special);
+        return Draws.winningNumber(_packed(draw, game.whiteMax, game.specialMax));
     }
 
     /// @inheritdoc IResultOracle
@@ -195,12 +195,8 @@ contract ResultOracle is IResultOracle {
 
     // ------------------------------------------------------------------------------------------------ internals
 
-    /// @dev The draw with its whites in ascending order, after every check that the round and its game allow.
-    function _checkedDraw(address market, uint256 roundId, Draw calldata draw)
-        private
-        view
-        returns (Draw memory checked)
-    {
+    /// @dev The vote for a draw, after every check that the round and its game allow.
+    function _checkedVote(address market, uint256 roundId, Draw calldata draw) private view returns (uint48) {
         if (market.code.length == 0) revert NotAMarket(market);
         (
             uint256 drawTime,
@@ -218,27 +214,23 @@ contract ResultOracle is IResultOracle {
         if (block.timestamp > deadline) revert ReportTooLate(market, roundId, deadline);
         uint256 date = DrawSchedule.dateOf(drawTime);
         if (draw.drawDate != date) revert WrongDrawDate(draw.drawDate, date);
-
-        checked.drawDate = draw.drawDate;
-        checked.whites = _checkedWhites(draw.whites, draw.special, whiteMax, specialMax);
-        checked.special = draw.special;
+        return _packed(draw, whiteMax, specialMax);
     }
 
-    /// @dev The whites in ascending order, or InvalidDraw.
-    function _checkedWhites(uint8[5] calldata balls, uint8 special, uint8 whiteMax, uint8 specialMax)
+    /// @dev The vote for a draw, or InvalidDraw.
+    function _packed(Draw calldata draw, uint8 whiteMax, uint8 specialMax)
         private
         pure
-        returns (uint8[5] memory whites)
+        returns (uint48 vote)
     {
-        whites = balls;
-        Draws.sort(whites);
-        if (!Draws.isValid(whites, special, whiteMax, specialMax)) {
-            revert InvalidDraw(balls, special, whiteMax, specialMax);
+        vote = Draws.pack(draw.whites, draw.special);
+        if (!Draws.isValid(vote, whiteMax, specialMax)) {
+            revert InvalidDraw(draw.whites, draw.special, whiteMax, specialMax);
         }
     }
 
     function _votesFor(Ballot storage standing, uint48 vote) private view returns (uint256 count) {
-        for (uint256 i = 0; i < MAX_REPORTERS; ++i) {
+        for (uint256 i = 0; i < SEATS; ++i) {
             if (standing.votes[i] == vote) ++count;
         }
     }

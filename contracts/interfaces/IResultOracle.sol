@@ -23,7 +23,7 @@ interface IResultOracle {
 
     // ----------------------------------------------------------------------------------------------------- events
 
-    /// @notice A reporter voted, or voted anew, in a ballot. The whites are told in ascending order.
+    /// @notice A reporter voted, or voted anew, in a ballot. The whites are told in the reporter's order.
     /// @param ballot counted from 1, by one more with every veto
     /// @param winningNumber the number that follows from the draw
     /// @param evidence hash of what the reporter read, each its own; never compared
@@ -36,7 +36,7 @@ interface IResultOracle {
         uint8 winningNumber,
         bytes32 evidence
     );
-    /// @notice A quorum agrees; from `finalizableAt` on anyone may finalize, before it the guardian may veto.
+    /// @notice A quorum agrees on the draw just reported; from `finalizableAt` on anyone may finalize, before it the guardian may veto.
     event ResultProposed(
         address indexed market,
         uint256 indexed roundId,

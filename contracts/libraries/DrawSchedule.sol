@@ -40,11 +40,14 @@ library DrawSchedule {
     /// Sunday, gives both dates: day 7 + k and day 245 + k.
     function isDaylightSaving(uint256 standard) internal pure returns (bool) {
         uint256 day = standard / DAY;
-        uint256 marchDay = dayOfMarchYear(day);
-        // Days from 1 March to its first Sunday: (7 - weekday(1 March)) mod 7 = (marchDay - weekday(today)) mod 7.
-        uint256 k = (marchDay + 7 - weekday(day)) % 7;
-        uint256 secondOfYear = marchDay * DAY + standard % DAY;
-        return secondOfYear >= (7 + k) * DAY + 2 hours && secondOfYear < (245 + k) * DAY + 1 hours;
+        unchecked {
+            // Nothing overflows: a day is below 2^240, all other numbers below 2^26; and a weekday is below 7.
+            uint256 marchDay = dayOfMarchYear(day);
+            // Days from 1 March to its first Sunday: (7 - weekday(1 March)) mod 7 = (marchDay - weekday(today)) mod 7.
+            uint256 k = (marchDay + 7 - weekday(day)) % 7;
+            uint256 secondOfYear = marchDay * DAY + standard % DAY;
+            return secondOfYear >= (7 + k) * DAY + 2 hours && secondOfYear < (245 + k) * DAY + 1 hours;
+        }
     }
 
     /// @notice The weekday of a day counted from 1970-01-01, a Thursday; 0 = Sunday.
@@ -56,8 +59,11 @@ library DrawSchedule {
     /// @dev The civil-from-days algorithm (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"): years that
     /// begin in March have their leap day at the end, and 146,097 days make 400 of them.
     function dayOfMarchYear(uint256 day) internal pure returns (uint256) {
-        uint256 dayOfEra = (day + EPOCH_SHIFT) % 146_097;
-        uint256 yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
-        return dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100);
+        unchecked {
+            // A day is below 2^240; what is taken away was part of the whole.
+            uint256 dayOfEra = (day + EPOCH_SHIFT) % 146_097;
+            uint256 yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
+            return dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100);
+        }
     }
 }
