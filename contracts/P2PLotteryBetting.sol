@@ -50,6 +50,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         // Checks
         uint256 earliest = block.timestamp + LOCK_LEAD + 1;
         uint256 latest = block.timestamp + MAX_HORIZON;
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (drawTime < earliest || drawTime > latest) revert DrawTimeOutOfRange(drawTime, earliest, latest);
         if (DRAW_DAYS != 0 && !DrawSchedule.isDrawTime(drawTime, DRAW_DAYS, DRAW_SECOND)) {
             revert NotADrawTime(drawTime);
@@ -80,6 +81,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         Round storage round = _known(roundId);
         if (round.status != RoundStatus.OPEN) revert WrongStatus(roundId, round.status);
         uint256 lockTime = round.drawTime - LOCK_LEAD;
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp < lockTime) revert TooEarly(roundId, lockTime);
 
         // Effects
@@ -95,6 +97,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         if (winningNumber > 99) revert InvalidWinningNumber(winningNumber);
         _requireUndecided(roundId, round);
         uint256 drawTime = round.drawTime;
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp < drawTime) revert TooEarly(roundId, drawTime);
         if (block.timestamp > drawTime + RESULT_WINDOW) revert TooLate(roundId, drawTime + RESULT_WINDOW);
 
@@ -113,6 +116,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         if (!guardian && !hasRole(OPERATOR_ROLE, msg.sender)) revert NotAllowedToCancel(roundId, msg.sender);
         _requireUndecided(roundId, round);
         uint256 deadline = guardian ? round.drawTime : round.drawTime - LOCK_LEAD;
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp >= deadline) revert TooLate(roundId, deadline - 1);
 
         // Effects
@@ -125,6 +129,7 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         Round storage round = _known(roundId);
         _requireUndecided(roundId, round);
         uint256 deadline = round.drawTime + RESULT_WINDOW;
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp <= deadline) revert TooEarly(roundId, deadline + 1);
 
         // Effects
@@ -358,8 +363,8 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     }
 
     /// @dev A call that copies no returned data, whatever the recipient returns.
+    // slither-disable-next-line assembly - a high-level call would copy what the recipient returns
     function _send(address recipient, uint256 amount, uint256 gasLimit) private returns (bool accepted) {
-        // A high-level call would copy what the recipient returns.
         // solhint-disable-next-line no-inline-assembly
         assembly ("memory-safe") {
             accepted := call(gasLimit, recipient, amount, 0, 0, 0, 0)

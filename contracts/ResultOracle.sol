@@ -130,6 +130,7 @@ contract ResultOracle is IResultOracle {
     function proposal(address market, uint256 roundId)
         external
         view
+        // slither-disable-next-line shadowing-local - the ABI's name; winningNumber() is not used here
         returns (uint8 winningNumber, uint256 proposedAt, uint256 finalizableAt)
     {
         Ballot storage standing = _ballots[market][roundId];

@@ -157,6 +157,7 @@ abstract contract MarketBook is MarketSettings {
     function resultTerms(uint256 roundId)
         external
         view
+        // slither-disable-next-line shadowing-local - the ABI's name; oracle() is not used here
         returns (uint256 drawTime, RoundStatus status, address oracle, uint8 whiteMax, uint8 specialMax)
     {
         Round memory round = _load(roundId);
@@ -181,6 +182,7 @@ abstract contract MarketBook is MarketSettings {
         Round storage round = _known(roundId);
         if (round.status == RoundStatus.CANCELLED) revert WrongStatus(roundId, RoundStatus.CANCELLED);
         uint256 lockTime = round.drawTime - LOCK_LEAD;
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp >= lockTime) revert BettingClosed(roundId, lockTime);
     }
 
@@ -206,6 +208,7 @@ abstract contract MarketBook is MarketSettings {
     function _load(uint256 roundId) internal view returns (Round memory round) {
         round = _rounds[roundId];
         if (round.status == RoundStatus.NONE) revert UnknownRound(roundId);
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (round.status == RoundStatus.OPEN && block.timestamp >= round.drawTime - LOCK_LEAD) {
             round.status = RoundStatus.LOCKED;
         }

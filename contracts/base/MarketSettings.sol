@@ -30,10 +30,12 @@ abstract contract MarketSettings is IP2PLotteryBetting, AccessControlDefaultAdmi
 
     // ----------------------------------------------------------------------------------------------- immutables
 
+    // slither-disable-start naming-convention - immutables are written like constants
     uint8 internal immutable WHITE_MAX;
     uint8 internal immutable SPECIAL_MAX;
     uint8 internal immutable DRAW_DAYS;
     uint24 internal immutable DRAW_SECOND;
+    // slither-disable-end naming-convention
 
     // -------------------------------------------------------------------------------------------------- storage
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// slither-disable-next-line solc-version - no code in here, and its readers choose their compiler
 pragma solidity ^0.8.4;
 
 /// @title Bets between people on the number that a lottery draw gives
@@ -358,6 +359,7 @@ interface IP2PLotteryBetting {
     function resultTerms(uint256 roundId)
         external
         view
+        // slither-disable-next-line shadowing-local - the ABI's name
         returns (uint256 drawTime, RoundStatus status, address oracle, uint8 whiteMax, uint8 specialMax);
 
     /// @notice The game that this market serves.

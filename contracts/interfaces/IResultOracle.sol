@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// slither-disable-next-line solc-version - no code in here, and its readers choose their compiler
 pragma solidity ^0.8.4;
 
 /// @title A committee that gives the results of lottery draws to markets, so that no single key decides a payout
@@ -120,6 +121,7 @@ interface IResultOracle {
     function proposal(address market, uint256 roundId)
         external
         view
+        // slither-disable-next-line shadowing-local - the ABI's name
         returns (uint8 winningNumber, uint256 proposedAt, uint256 finalizableAt);
 
     /// @notice A reporter's vote in the standing ballot; `draw` is zeros when there is none.

@@ -62,6 +62,7 @@ library DrawSchedule {
         unchecked {
             // A day is below 2^240; what is taken away was part of the whole.
             uint256 dayOfEra = (day + EPOCH_SHIFT) % 146_097;
+            // slither-disable-next-line divide-before-multiply - whole years are meant
             uint256 yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365;
             return dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100);
         }
