@@ -296,6 +296,34 @@ async def test_killed_at_every_step_it_votes_once_and_finalizes_once(
     assert len(await chain.logs(decided.address, "RoundFinalized(uint256,uint8,uint256)")) == 1
 
 
+async def test_a_vote_that_a_proposal_outruns_is_no_failure(
+    tmp_path: Path, chain: Chain, decided: Deployed, oracle: DeployedOracle, publishers: Publishers
+) -> None:
+    """The others' votes come before it in the same block, so no simulation saw them."""
+    home = Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
+
+    async def waiting() -> bool:
+        return int((await chain.rpc("txpool_status"))["pending"], 16) == 3
+
+    async with home.keeper("--send") as keeper:
+        await chain.move_to(DRAW - 900)
+        await keeper.until_logged("done", duty="Settle")
+        await chain.rpc("evm_setAutomine", False)
+        await chain.move_to(DRAW + 300)
+        data = oracle.encode("report", *report(decided.address, 1, DRAWN, b"\7" * 32))
+        fees = {"maxFeePerGas": hex(400 * 10**9), "maxPriorityFeePerGas": hex(300 * 10**9)}
+        for other in REPORTERS[1:]:
+            tx = {"from": other, "to": oracle.address, "data": data, "gas": hex(300_000)}
+            await chain.rpc("eth_sendTransaction", tx | fees)
+        await keeper.until(waiting)
+        await chain.rpc("evm_mine")
+        lost = await keeper.until_logged("already done", duty="Report")
+        assert "ProposalStands" in lost["why"]
+        assert await keeper.terminate() == 0
+    assert [reporter for reporter, _ in await oracle.reports()] == REPORTERS[1:]
+    assert not keeper.logged("put off")
+
+
 async def test_a_keeper_that_is_no_reporter_reports_nothing_and_carries_a_proposal_on(
     tmp_path: Path, chain: Chain, decided: Deployed, oracle: DeployedOracle, publishers: Publishers
 ) -> None:
