@@ -15,6 +15,7 @@ from keeper.chain import abi
 from keeper.chain.market import ContractMarket, events
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
+from keeper.domain.lines import Book, Prediction
 from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, WrongChain, WrongContract
 from keeper.ports import RoundStatus
 from keeper.projection import OPERATOR_ROLE, MarketView
@@ -133,6 +134,54 @@ async def test_events_rebuild_the_market(
     assert (OPERATOR_ROLE, KEEPER) in view.roles
     # Positions are those of the chain, so that nothing is taken twice.
     assert not any(view.apply(event) for event in found)
+
+
+async def test_the_book_follows_matched_bets_cancellations_and_batch_claims(
+    rpc: Rpc, market: ContractMarket, deployed: Deployed
+) -> None:
+    """After each of them it holds what the contract says, quotes included."""
+
+    async def book() -> Book:
+        view, head = MarketView(market.address, market.game), (await rpc.head()).number
+        for event in await events(rpc, [market.address], market.deployed_block, head):
+            view.apply(event)
+        return view.rounds[1].book
+
+    async def agrees() -> Book:
+        told = await book()
+        for p in Prediction:
+            pool = await deployed.read("getPredictionPool", 1, int(p))
+            assert pool == (told.line_total(p), told.matched_total(p), told.bet_count(p))
+            if told.status is RoundStatus.OPEN:
+                assert await deployed.read("quote", 1, int(p), E) == told.quote(p, E)
+        for user in (ANN, BOB, CY):
+            bets = await deployed.read("getUserBets", 1, user)
+            assert [(b[0], b[1], b[2], b[3]) for b in bets] == [
+                (b.prediction, b.amount, b.offset, told.matched_of(b)) for b in told.bets_of(user)
+            ]
+            assert (await deployed.read("getUserBet", 1, user))[3] == told.settled(user)
+        return told
+
+    await deployed.bet(ANN, 1, 0, 3 * E)
+    await deployed.do(BOB, "placeMatchedBet", 1, 1, 1, value=2 * E)
+    await deployed.bet(CY, 1, 0, E)
+    await deployed.bet(CY, 1, 2, E)
+    await agrees()
+    await deployed.do(CY, "cancelUnmatched", 1, 0)
+    await agrees()
+    await deployed.do(ANN, "cancelUnmatched", 1, 0)
+    await deployed.do(CY, "cancelUnmatched", 1, 1)
+    told = await agrees()
+    assert (told.staked, told.settled(CY)) == (4 * E, True)
+    await deployed.bet(CY, 1, 0, E)
+    await deployed.do(BOB, "placeMatchedBet", 1, 1, 0, value=5 * E)
+    told = await agrees()
+    assert told.bets_of(BOB)[1].amount == E
+    await deployed.chain.move_to(DRAW)
+    await deployed.do(KEEPER, "finalizeRound", 1, 64)
+    await deployed.do(ANN, "claimWinningsBatch", [1, 1], ANN)
+    told = await agrees()
+    assert (told.settled(ANN), told.paid) == (True, 4 * E - 2 * E // 50)
 
 
 async def test_a_recipient_that_refuses_is_seen_before(
