@@ -23,9 +23,10 @@ def promised(project, market_type):
     return entries(project, "IP2PLotteryBetting")
 
 
-def test_the_contract_keeps_every_promise_by_name(project, promised):
-    kept = entries(project, "P2PLotteryBetting")
-    assert len(promised) > 60
+@pytest.mark.parametrize(("contract", "least"), [("P2PLotteryBetting", 70), ("ResultOracle", 30)])
+def test_the_contract_keeps_every_promise_by_name(project, market_type, contract, least):
+    kept, promised = entries(project, contract), entries(project, f"I{contract}")
+    assert len(promised) > least
     for key, entry in promised.items():
         assert key in kept, key
         assert named(kept[key]["inputs"]) == named(entry["inputs"]), key
@@ -38,7 +39,7 @@ def test_the_contract_keeps_every_promise_by_name(project, promised):
             ], key
 
 
-def test_what_the_contract_adds_is_openzeppelins_or_a_constant(project, promised):
+def test_what_the_market_adds_is_openzeppelins_or_a_constant(project, promised):
     added = entries(project, "P2PLotteryBetting").keys() - promised.keys()
     own = {name for kind, name in added if kind == "function" and name.isupper()}
     assert own == {
@@ -55,3 +56,12 @@ def test_what_the_contract_adds_is_openzeppelins_or_a_constant(project, promised
     }
     events = {name for kind, name in added if kind == "event"}
     assert not {name for name in events if name.startswith(("Round", "Bet", "Fee", "Oracle"))}
+
+
+def test_what_the_oracle_adds_is_a_constant(project, market_type):
+    added = entries(project, "ResultOracle").keys() - entries(project, "IResultOracle").keys()
+    assert {name for kind, name in added if kind != "constructor"} == {
+        "MAX_DISPUTE_WINDOW",
+        "MAX_REPORTERS",
+        "REPORT_WINDOW",
+    }

@@ -15,6 +15,7 @@ INDEXED = {
     "RoundCreated": ["roundId"],
     "BetPlaced": ["roundId", "user", "prediction"],
     "BetMatched": ["roundId", "user"],
+    "BetCancelled": ["roundId", "user"],
     "RoundLocked": ["roundId"],
     "RoundFinalized": ["roundId"],
     "RoundCancelled": ["roundId"],
@@ -25,18 +26,30 @@ INDEXED = {
     "OracleChanged": ["oracle"],
     "BetLimitsChanged": [],
     "FeeRecipientChanged": ["feeRecipient"],
+    "ResultReported": ["market", "roundId", "reporter"],
+    "ResultProposed": ["market", "roundId"],
+    "ResultVetoed": ["market", "roundId"],
+    "ResultFinalized": ["market", "roundId"],
 }
 
 
 @pytest.fixture(scope="module")
-def layout():
-    contracts = compile_solidity("contracts/P2PLotteryBetting.sol", "storageLayout")
-    return contracts["P2PLotteryBetting"]["storageLayout"]
+def layouts():
+    contracts = compile_solidity("contracts/*.sol", "storageLayout")
+    return {name: contract["storageLayout"] for name, contract in contracts.items()}
+
+
+@pytest.fixture(scope="module")
+def layout(layouts):
+    return layouts["P2PLotteryBetting"]
 
 
 @pytest.fixture(scope="module")
 def interface():
-    return compile_solidity("contracts/interfaces/*.sol", "abi")["IP2PLotteryBetting"]["abi"]
+    """What both contracts promise."""
+    compiled = compile_solidity("contracts/interfaces/*.sol", "abi")
+    assert set(compiled) == {"IP2PLotteryBetting", "IResultOracle"}
+    return [entry for contract in compiled.values() for entry in contract["abi"]]
 
 
 def members(layout, struct):
@@ -69,9 +82,19 @@ def test_what_a_bet_reads_of_the_settings_shares_the_slot_of_the_pause_flag(layo
     assert {slots[label] for label in ("_paused", "_minBet", "_maxBet")} == {slots["_paused"]}
 
 
-def test_runtime_code_can_be_deployed(market_type):
-    code = bytes.fromhex(str(market_type.runtime_bytecode.bytecode)[2:])
-    print(f"\nruntime code: {len(code):,} of {MAX_RUNTIME_CODE:,} bytes")
+def test_a_ballot_takes_one_slot_and_one_more_for_five_votes(layouts):
+    places, size = members(layouts["ResultOracle"], "Ballot")
+    assert size == 4 * 32
+    slots = {name: slot for name, (slot, _) in places.items()}
+    assert slots.pop("votes") == 1
+    assert set(slots.values()) == {0}
+
+
+@pytest.mark.parametrize("contract", ["market_type", "oracle_type"])
+def test_runtime_code_can_be_deployed(request, contract):
+    type_ = request.getfixturevalue(contract)
+    code = bytes.fromhex(str(type_.runtime_bytecode.bytecode)[2:])
+    print(f"\n{type_.name}: {len(code):,} of {MAX_RUNTIME_CODE:,} bytes")
     assert 0 < len(code) <= MAX_RUNTIME_CODE
 
 

@@ -6,7 +6,7 @@ from tests.contracts.support.codec import Event
 from tests.contracts.support.contract import refused
 from tests.contracts.support.desk import CANCELLED, EVEN, ODD, POL, Desk
 
-STOPPED = {"createRound", "placeBet", "pause"}
+STOPPED = {"createRound", "placeBet", "placeMatchedBet", "pause"}
 OF_OPENZEPPELIN = {
     "acceptDefaultAdminTransfer",
     "beginDefaultAdminTransfer",
@@ -42,6 +42,8 @@ def test_stops_new_rounds_and_bets(desk, people):
         desk.do("createRound", second, by=people.operator)
     with refused("EnforcedPause"):
         desk.bet(round_, people.bettors[0], EVEN)
+    with refused("EnforcedPause"):
+        desk.do("placeMatchedBet", round_.id, ODD, 0, by=people.bettors[0], value=POL)
 
 
 def test_stops_nothing_else(desk, people):
@@ -61,6 +63,7 @@ def _everything_while_paused(desk: Desk) -> set[str]:
         desk.bet(round_, carol, EVEN)
     steps = [
         ("pause", (), people.guardian, None),
+        ("cancelUnmatched", (void.id, 0), carol, None),
         ("cancelRound", (called.id,), people.guardian, None),
         ("cancelRound", (by_operator.id,), people.operator, None),
         ("claimRefund", (called.id,), alice, None),
@@ -70,6 +73,7 @@ def _everything_while_paused(desk: Desk) -> set[str]:
         ("finalizeRound", (decided.id, 0), people.oracle, decided.draw),
         ("claimWinnings", (decided.id,), alice, None),
         ("settle", (decided.id, [alice, bob, carol]), people.stranger, None),
+        ("claimWinningsBatch", ([called.id], bob), carol, None),
         ("withdrawFees", ([decided.id],), people.stranger, None),
         ("voidRound", (void.id,), people.stranger, void.over + 1),
         ("settle", (void.id, [alice, bob, carol]), people.stranger, None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from keeper.domain.calendar import draw_date
@@ -22,6 +23,11 @@ def day_of(round_: Round, desk: Desk) -> int:
     """The date of its draw in New York by the keeper's calendar, in days since 1970-01-01."""
     ordinal = draw_date(desk.game, round_.draw).toordinal()
     return ordinal - 719_163
+
+
+def told(draw: tuple[int, tuple[int, ...], int]) -> SimpleNamespace:
+    """A draw as events and views have it."""
+    return SimpleNamespace(**dict(zip(("drawDate", "whites", "special"), draw, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,8 @@ class Committee(Contract):
         return self.do("report", *arguments, by=self.reporters[seat], at=at)
 
     def propose(self, round_: Round, at: int | None = None, **draw: Any) -> int:
-        """A quorum reports, the last of it at `at`, the time of the draw unless told. When."""
-        at = round_.draw if at is None else at
+        """A quorum reports, the last of it at `at`, as soon as can be unless told. When."""
+        at = at or round_.draw + self.quorum - 1
         for seat in range(self.quorum):
             self.report(round_, seat, at=at - self.quorum + 1 + seat, **draw)
         return at
