@@ -11,7 +11,15 @@ from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
-from tests.keeper.chainfixtures import KEEPER, Chain, Deployed, running_chain
+from tests.keeper.chainfixtures import (
+    BETTORS,
+    KEEPER,
+    Chain,
+    Deployed,
+    DeployedOracle,
+    E,
+    running_chain,
+)
 
 DRAW = draw_time(POWERBALL, dt.date(2026, 8, 19))
 START = DRAW - 86_400
@@ -44,3 +52,19 @@ async def rpc(chain: Chain) -> AsyncIterator[Rpc]:
 def market(rpc: Rpc, deployed: Deployed) -> ContractMarket:
     """The market, as the keeper sees it."""
     return ContractMarket(rpc, deployed.address, deployed.game, deployed.block)
+
+
+@pytest.fixture
+async def oracle(chain: Chain) -> DeployedOracle:
+    """Two of three reporters, an hour to veto."""
+    return await chain.deploy_oracle()
+
+
+@pytest.fixture
+async def decided(chain: Chain, oracle: DeployedOracle) -> Deployed:
+    """A market with a round, 1, that the committee decides; EVEN has a coin more than ODD."""
+    market = await chain.deploy(POWERBALL, oracle=oracle.address)
+    await market.do(KEEPER, "createRound", DRAW)
+    await market.bet(BETTORS[0], 1, 0, 3 * E)
+    await market.bet(BETTORS[1], 1, 1, 2 * E)
+    return market
