@@ -262,7 +262,9 @@ async def test_an_oracle_that_cannot_be_asked_holds_up_nothing_else(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     await chain.move_to(DRAW + 300)
-    async with home.keeper("--send", RPC_URL=url) as keeper:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        keeper = await stack.enter_async_context(home.keeper("--send", RPC_URL=url))
         trouble = await keeper.until_logged("cannot ask the oracle", oracle=oracle.address)
         assert "limit exceeded" in trouble["why"]
         await keeper.until_logged("done", duty="LockRound")
@@ -271,7 +273,6 @@ async def test_an_oracle_that_cannot_be_asked_holds_up_nothing_else(
         broken = False
         await keeper.until_logged("done", duty="Report")
         assert await keeper.terminate() == 0
-    await runner.cleanup()
 
 
 async def test_a_keeper_that_is_no_reporter_reports_nothing_and_carries_a_proposal_on(
