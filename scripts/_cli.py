@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import ape
@@ -15,11 +16,14 @@ from ape.api.accounts import AccountAPI
 from ape.cli import ConnectedProviderCommand, account_option, select_account
 from ape.logging import logger
 from web3 import Web3
+from web3.contract import Contract
 from web3.types import TxReceipt
 
 from keeper.domain.draw import GAMES
+from scripts import _safe
 from scripts._errors import UserError, explain
 from scripts._market import Market, open_market
+from scripts._safe import Call
 from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
 from scripts._text import (
     GWEI,
@@ -30,6 +34,7 @@ from scripts._text import (
     read_balls,
     read_date,
     read_duration,
+    read_evidence,
     read_fee,
     read_prediction,
 )
@@ -82,6 +87,7 @@ AMOUNT = Text("amount", read_amount)
 BALLS = Text("balls", read_balls)
 DATE = Text("date", read_date)
 DURATION = Text("duration", read_duration)
+EVIDENCE = Text("evidence", read_evidence)
 FEE = Text("fee", read_fee)
 PREDICTION = Text("prediction", read_prediction)
 ROUND = Text("round", _read_round)
@@ -146,16 +152,44 @@ def on_market(function: F) -> F:
 
 
 def sends(function: F) -> F:
-    """Adds --account, --yes and --max-fee and passes them on as `sender`."""
+    """Adds the options of those who act and passes them on as `sender`.
+
+    --account, --yes and --max-fee for an account that sends; --safe-batch and --safe for a Safe,
+    whose owners sign what is written for them.
+    """
 
     @functools.wraps(function)
     def bound(
-        *args: Any, account: AccountAPI | None, yes: bool, max_fee: int, **kwargs: Any
+        *args: Any,
+        account: AccountAPI | None,
+        yes: bool,
+        max_fee: int,
+        safe_batch: Path | None,
+        safe: str | None,
+        **kwargs: Any,
     ) -> Any:
+        if safe_batch is not None:
+            if account is not None:
+                raise UserError("either an account sends or a Safe: --account or --safe-batch")
+            return function(*args, sender=Proposer(safe_batch, safe), **kwargs)
+        if safe is not None:
+            raise UserError("a Safe's owners sign a file: add --safe-batch FILE")
         sender = Sender(account or _ask_account(), yes, max_fee)
         return function(*args, sender=sender, **kwargs)
 
     for option in (
+        click.option(
+            "--safe",
+            type=ADDRESS,
+            metavar="ADDRESS",
+            help="The Safe that --safe-batch is for. [default: the market's admin]",
+        ),
+        click.option(
+            "--safe-batch",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Send nothing: write FILE for the Transaction Builder of a Safe.",
+        ),
         click.option("--yes", "-y", is_flag=True, help="Do not ask before sending."),
         click.option(
             "--max-fee",
@@ -180,11 +214,16 @@ class Sender:
     """An account, and how to ask before it sends."""
 
     def __init__(self, account: AccountAPI, yes: bool, cap: int) -> None:
-        self.account, self.yes, self.cap = account, yes, cap
+        self._account, self.yes, self.cap = account, yes, cap
+
+    @property
+    def account(self) -> AccountAPI:
+        """The one that signs."""
+        return self._account
 
     @property
     def address(self) -> str:
-        """Of the account."""
+        """Of the one that acts."""
         return str(self.account.address)
 
     def send(
@@ -194,28 +233,44 @@ class Sender:
         *args: Any,
         value: int = 0,
         shows: Sequence[tuple[str, object]] = (),
+        to: Contract | None = None,
     ) -> TxReceipt:
-        """Simulates, shows, asks, sends a call of a market; the receipt of its success."""
-        data = market.contract.encode_abi(function, args)
-        prepared = prepare(
-            market.web3, self.account, market.address, data, value=value, cap=self.cap
-        )
-        self.confirm(
-            [
-                ("market", f"{market.game.name} {market.address} on {market.where}"),
-                *shows,
-                ("call", f"{function}({', '.join(map(_argument, args))})"),
-            ],
-            [prepared],
-            market.symbol,
-        )
-        receipt = send(market.web3, self.account, prepared, say_sent)
-        paid = receipt["gasUsed"] * receipt["effectiveGasPrice"]
-        click.echo(
-            f"mined in block {receipt['blockNumber']}: gas {receipt['gasUsed']:,}, "
-            f"{coins(paid, market.symbol)}"
-        )
-        return receipt
+        """Simulates, shows, asks, sends a call of a market; the receipt of its success.
+
+        `to` is another contract that is called for the market's sake: its oracle.
+        """
+        call = Call(to or market.contract, function, args, value)
+        return self.send_all(market, [call], shows)[0]
+
+    def send_all(
+        self, market: Market, calls: Sequence[Call], shows: Sequence[tuple[str, object]] = ()
+    ) -> list[TxReceipt]:
+        """The same for several calls, asked for once, of contracts that have to do with a market.
+
+        Each must be possible without the others: it is simulated before any is sent.
+        """
+        prepared = [
+            prepare(
+                market.web3,
+                self.account,
+                call.contract.address,
+                call.data,
+                value=call.value,
+                cap=self.cap,
+            )
+            for call in calls
+        ]
+        self.confirm([*_shown(market, calls, shows)], prepared, market.symbol)
+        receipts = []
+        for one in prepared:
+            receipt = send(market.web3, self.account, one, say_sent)
+            paid = receipt["gasUsed"] * receipt["effectiveGasPrice"]
+            click.echo(
+                f"mined in block {receipt['blockNumber']}: gas {receipt['gasUsed']:,}, "
+                f"{coins(paid, market.symbol)}"
+            )
+            receipts.append(receipt)
+        return receipts
 
     def confirm(
         self, shows: Sequence[tuple[str, object]], prepared: Sequence[Prepared], symbol: str
@@ -242,12 +297,60 @@ class Sender:
             raise UserError("declined, nothing was sent")
 
 
+class Proposer(Sender):
+    """A Safe: nothing is sent, its owners sign what is written into a file."""
+
+    def __init__(self, path: Path, safe: str | None) -> None:
+        self._path, self._safe = path, safe
+
+    @property
+    def account(self) -> AccountAPI:
+        """There is none. Raises UserError."""
+        raise UserError("a Safe's batch holds calls, not deployments: give --account")
+
+    @property
+    def address(self) -> str:
+        """Of the Safe. Raises UserError when it was not said which."""
+        if self._safe is None:
+            raise UserError("say whose batch it is: --safe ADDRESS")
+        return self._safe
+
+    def _acting(self, market: Market, calls: Sequence[Call]) -> str:
+        """The Safe that was named, or the admin: the next one when it is to accept."""
+        if self._safe is not None:
+            return self._safe
+        if calls[0].function == "acceptDefaultAdminTransfer":
+            return str(market.view("pendingDefaultAdmin")[0])
+        return str(market.view("defaultAdmin"))
+
+    def send_all(
+        self, market: Market, calls: Sequence[Call], shows: Sequence[tuple[str, object]] = ()
+    ) -> NoReturn:
+        """Simulates the calls in a row, shows them, writes the file, and ends the command."""
+        safe = self._acting(market, calls)
+        if not _safe.is_contract(market.web3, safe):
+            raise UserError(f"{safe} is no contract on this chain, so it signs no batch: --safe")
+        _safe.simulate(market.web3, safe, calls)
+        click.echo(pairs([*_shown(market, calls, shows), ("safe", safe)]))
+        title = f"{market.game.name}: {', '.join(call.function for call in calls)}"
+        about = f"{market.game.name} {market.address} on {market.where}"
+        chain_id = market.web3.eth.chain_id
+        _safe.save(self._path, _safe.batch(chain_id, safe, title, about, calls))
+        click.echo(f"written to {self._path}: nothing was sent, the Safe's owners sign and execute")
+        raise click.exceptions.Exit(0)
+
+
+def _shown(
+    market: Market, calls: Sequence[Call], shows: Sequence[tuple[str, object]]
+) -> list[tuple[str, object]]:
+    """The rows that tell of calls."""
+    return [
+        ("market", f"{market.game.name} {market.address} on {market.where}"),
+        *shows,
+        *(("call", f"{call}  {call.note}".rstrip()) for call in calls),
+    ]
+
+
 def say_sent(transaction: str) -> None:
     """Shows a transaction's hash, so that it can be looked up whatever happens next."""
     click.echo(f"sent {transaction}")
-
-
-def _argument(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_argument, value))}]"
-    return str(int(value)) if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""Deploys a market and records it: what `ape run deploy` and the demo do."""
+"""Deploys a contract and makes its entry for the record: what `ape run deploy` does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from ape.api.accounts import AccountAPI
 from ape.api.providers import ProviderAPI
@@ -17,19 +17,39 @@ from eth_utils.crypto import keccak
 from ethpm_types.contract_type import ContractType
 from web3 import Web3
 
+from keeper.chain import records
 from keeper.domain.draw import Game
 from scripts import _records
 from scripts._contracts import contract_type
 from scripts._errors import UserError
+from scripts._records import MARKET, ORACLE
 from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
+from scripts._text import duration
 
-CONTRACT = "P2PLotteryBetting"
+CONTRACTS = (MARKET, ORACLE)
 FOLDER_VARIABLE = "LOTTOCHAIN_DEPLOYMENTS"
+# Where a deployer may well hold every key: local chains, and test networks.
+PRACTICE_CHAINS = records.LOCAL_CHAINS | {80001, 80002}
+
+_MAX_REPORTERS = 15  # as ResultOracle has it
+_MAX_DISPUTE_WINDOW = 86400
+
+
+class Deployable(Protocol):
+    """What a contract is deployed with."""
+
+    contract: ClassVar[str]
+
+    def constructor(self) -> list[Any]:
+        """The constructor's arguments."""
+
+    def arguments(self) -> dict[str, Any]:
+        """The same by name, for the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarketParams:
-    """What a market is deployed with, beside its game: the contract's `Params`.
+    """What a market is deployed with: the contract's `Params`.
 
     Attributes:
         admin_delay: seconds that a hand-over of the admin role waits.
@@ -37,6 +57,9 @@ class MarketParams:
         min_bet, max_bet: wei.
     """
 
+    contract: ClassVar[str] = MARKET
+
+    game: Game
     admin_delay: int
     admin: str
     operator: str
@@ -46,6 +69,80 @@ class MarketParams:
     fee_bps: int
     min_bet: int
     max_bet: int
+
+    def constructor(self) -> list[Any]:
+        """One struct, its game another."""
+        values = self.arguments() | {"minBet": self.min_bet, "maxBet": self.max_bet}
+        return [(tuple(values.pop("game").values()), *values.values())]
+
+    def arguments(self) -> dict[str, Any]:
+        """By name, wei as decimal strings: JSON may not hold them."""
+        return {
+            "game": {
+                "name": self.game.name,
+                "whiteMax": self.game.white_max,
+                "specialMax": self.game.special_max,
+                "drawDays": self.game.draw_days,
+                "drawSecond": self.game.draw_second,
+            },
+            "adminDelay": self.admin_delay,
+            "admin": self.admin,
+            "operator": self.operator,
+            "guardian": self.guardian,
+            "oracle": self.oracle,
+            "feeRecipient": self.fee_recipient,
+            "feeBps": self.fee_bps,
+            "minBet": str(self.min_bet),
+            "maxBet": str(self.max_bet),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Committee:
+    """What a ResultOracle is deployed with, for good.
+
+    Attributes:
+        quorum: equal votes that make a proposal.
+        dispute_window: seconds in which the guardian may veto one.
+    """
+
+    contract: ClassVar[str] = ORACLE
+
+    reporters: tuple[str, ...]
+    quorum: int
+    dispute_window: int
+    guardian: str
+
+    def constructor(self) -> list[Any]:
+        """The four, in order."""
+        return list(self.arguments().values())
+
+    def arguments(self) -> dict[str, Any]:
+        """By name."""
+        return {
+            "reporters": list(self.reporters),
+            "quorum": self.quorum,
+            "disputeWindow": self.dispute_window,
+            "guardian": self.guardian,
+        }
+
+    def check(self) -> None:
+        """Raises UserError for what the constructor would refuse."""
+        count = len(self.reporters)
+        if count > _MAX_REPORTERS:
+            raise UserError(f"{count} reporters are too many: a committee has 1 to 15")
+        for reporter in self.reporters:
+            if self.reporters.count(reporter) > 1:
+                raise UserError(f"reporter {reporter} is named twice: each has one vote")
+        if not count < 2 * self.quorum <= 2 * count:
+            raise UserError(
+                f"a quorum of {self.quorum} does not fit {count} reporters: it is more than half "
+                f"of them and at most all, {count // 2 + 1} to {count}"
+            )
+        if self.dispute_window > _MAX_DISPUTE_WINDOW:
+            raise UserError(
+                f"a dispute window of {duration(self.dispute_window)} is too long: at most 24 h"
+            )
 
 
 def records_folder() -> Path | None:
@@ -66,89 +163,55 @@ def abi_text(contract: ContractType) -> str:
     return json.dumps(contract.model_dump(mode="json", by_alias=True)["abi"], indent=2) + "\n"
 
 
-def arguments(game: Game, params: MarketParams) -> dict[str, Any]:
-    """The constructor's parameters by name, wei as decimal strings: JSON may not hold them."""
-    return {
-        "game": {
-            "name": game.name,
-            "whiteMax": game.white_max,
-            "specialMax": game.special_max,
-            "drawDays": game.draw_days,
-            "drawSecond": game.draw_second,
-        },
-        "adminDelay": params.admin_delay,
-        "admin": params.admin,
-        "operator": params.operator,
-        "guardian": params.guardian,
-        "oracle": params.oracle,
-        "feeRecipient": params.fee_recipient,
-        "feeBps": params.fee_bps,
-        "minBet": str(params.min_bet),
-        "maxBet": str(params.max_bet),
-    }
-
-
 def prepare_deployment(
-    project: ProjectManager,
-    account: AccountAPI,
-    game: Game,
-    params: MarketParams,
-    cap: int = DEFAULT_CAP,
+    project: ProjectManager, account: AccountAPI, params: Deployable, cap: int = DEFAULT_CAP
 ) -> Prepared:
     """Compiles and simulates, sends nothing. Raises as `prepare` does."""
-    contract = contract_type(project, CONTRACT)
-    values = arguments(game, params)
-    values |= {"minBet": params.min_bet, "maxBet": params.max_bet}
-    values["game"] = tuple(values["game"].values())
+    contract = contract_type(project, params.contract)
     web3 = web3_of(account.provider)
     code = contract.model_dump(mode="json", by_alias=True)
     factory = web3.eth.contract(abi=code["abi"], bytecode=code["deploymentBytecode"]["bytecode"])
-    data = factory.constructor(tuple(values.values())).data_in_transaction
+    data = factory.constructor(*params.constructor()).data_in_transaction
     return prepare(web3, account, None, str(data), cap=cap)
 
 
-def deploy_market(
+def deploy(
     project: ProjectManager,
     account: AccountAPI,
-    game: Game,
-    params: MarketParams,
-    prepared: Prepared | None = None,
-    on_sent: Callable[[str], None] = lambda _: None,
+    params: Deployable,
+    prepared: Prepared,
+    on_sent: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Deploys a market of `game` on the connected chain; its entry in the deployment record.
+    """Deploys a contract on the connected chain; its entry in the deployment record.
 
-    `prepared` is what `prepare_deployment` made of the same values; `on_sent` is told the
-    transaction's hash before it is mined. Raises UserError, and web3's ContractLogicError when
-    the constructor refuses its parameters.
+    `prepared` is what `prepare_deployment` made of the same parameters; `on_sent` is told the
+    transaction's hash before it is mined. Raises UserError as `send` does.
     """
-    web3 = web3_of(account.provider)
-    prepared = prepared or prepare_deployment(project, account, game, params)
-    receipt = send(web3, account, prepared, on_sent)
+    receipt = send(web3_of(account.provider), account, prepared, on_sent)
     transaction, address = receipt["transactionHash"].to_0x_hex(), receipt["contractAddress"]
     if address is None:
         raise UserError(f"{transaction} was mined, but created no contract")
-    contract = contract_type(project, CONTRACT)
     return {
-        "contract": CONTRACT,
+        "contract": params.contract,
         "address": address,
         "blockNumber": receipt["blockNumber"],
         "transaction": transaction,
         "deployer": Web3.to_checksum_address(account.address),
-        "arguments": arguments(game, params),
-        "compiler": _compiler(project),
-        "abiHash": "0x" + keccak(text=abi_text(contract)).hex(),
+        "arguments": params.arguments(),
+        "compiler": _compiler(project, params.contract),
+        "abiHash": "0x" + keccak(text=abi_text(contract_type(project, params.contract))).hex(),
     }
 
 
 def record(provider: ProviderAPI, entry: dict[str, Any]) -> Path:
-    """Writes a market's entry into its chain's record; the file. Raises RecordError."""
+    """Writes an entry into its chain's record; the file. Raises RecordError."""
     return _records.save(web3_of(provider).eth.chain_id, entry, records_folder())
 
 
-def _compiler(project: ProjectManager) -> dict[str, Any]:
-    """What the contract was compiled with: enough to compile the same bytes again."""
+def _compiler(project: ProjectManager, name: str) -> dict[str, Any]:
+    """What a contract was compiled with: enough to compile the same bytes again."""
     for compiler in project.manifest.compilers or []:
-        if CONTRACT in (compiler.contractTypes or []):
+        if name in (compiler.contractTypes or []):
             settings = compiler.settings or {}
             return {
                 "name": "solc",
@@ -157,4 +220,4 @@ def _compiler(project: ProjectManager) -> dict[str, Any]:
                 "optimizerRuns": settings["optimizer"]["runs"],
                 "viaIR": bool(settings.get("viaIR")),
             }
-    raise UserError(f"Ape does not say what {CONTRACT} was compiled with: try `ape compile -f`")
+    raise UserError(f"Ape does not say what {name} was compiled with: try `ape compile -f`")

@@ -11,7 +11,7 @@ from eth_utils.abi import event_abi_to_log_topic
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.exceptions import Web3RPCError
-from web3.types import FilterParams, LogReceipt
+from web3.types import FilterParams, LogReceipt, TxReceipt
 
 from keeper.chain import abi, records
 from keeper.chain.records import Deployment
@@ -46,13 +46,17 @@ class Round:
     oracle: str
 
     @property
+    def state(self) -> str:
+        """ "OPEN", "FINALIZED: number 35" """
+        if self.status is RoundStatus.FINALIZED:
+            return f"{self.status.name}: number {self.winning_number}"
+        return self.status.name
+
+    @property
     def title(self) -> str:
         """ "3, the draw of 2026-08-18 (Tuesday), 2026-08-19 03:00:00 UTC, OPEN" """
-        return f"{self.id}, the draw of {draw_day(self.draw_time)}, {utc(self.draw_time)}, " + (
-            f"{self.status.name}: number {self.winning_number}"
-            if self.status is RoundStatus.FINALIZED
-            else self.status.name
-        )
+        day = draw_day(self.draw_time)
+        return f"{self.id}, the draw of {day}, {utc(self.draw_time)}, {self.state}"
 
 
 class Market:
@@ -114,7 +118,13 @@ class Market:
         """The market's events of these names as (name, values by name), in log order."""
         topics = [_topic(name) for name in names]
         logs = self.logs([topics], until)
-        return [abi.event([bytes(t) for t in log["topics"]], bytes(log["data"])) for log in logs]
+        return [_read(log) for log in logs]
+
+    def told(self, receipt: TxReceipt, *names: str) -> list[dict[str, Any]]:
+        """The values of the market's events of these names in a transaction, in order."""
+        logs = [log for log in receipt["logs"] if log["address"] == self.address]
+        read = [_read(log) for log in logs]
+        return [args for name, args in read if name in names]
 
     def bettors(self, round_id: int) -> list[str]:
         """Everybody who bet in a round, in the order of their first bets."""
@@ -142,6 +152,10 @@ def in_ranges(fetch: Callable[[int, int], list[T]], first: int, last: int) -> li
     return found
 
 
+def _read(log: LogReceipt) -> tuple[str, dict[str, Any]]:
+    return abi.event([bytes(t) for t in log["topics"]], bytes(log["data"]))
+
+
 def _topic(event: str) -> HexBytes:
     entry: Any = next(
         dict(e) for e in abi.market_abi() if e["type"] == "event" and e["name"] == event
@@ -157,6 +171,8 @@ def open_markets(provider: ProviderAPI, game: str | None = None) -> list[Market]
     web3 = web3_of(provider)
     chain_id = web3.eth.chain_id
     deployed = records.load(chain_id, records_folder())
+    if not deployed:
+        raise UserError(f"no market is deployed on chain {chain_id}: `ape run deploy market`")
     if game is not None and game_named(game).name not in deployed:
         raise UserError(
             f"no {game} market is deployed on chain {chain_id}: "

@@ -8,6 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from eth_utils.crypto import keccak
 
 from keeper.domain.calendar import NEW_YORK
 from keeper.domain.lines import BPS, Prediction
@@ -15,6 +18,8 @@ from keeper.domain.lines import BPS, Prediction
 COIN = 10**18
 GWEI = 10**9
 _UNITS = {"": 1, "wei": 1, "gwei": GWEI, "pol": COIN, "matic": COIN, "eth": COIN, "ether": COIN}
+_EPOCH = dt.date(1970, 1, 1)
+_LAST = 253402214400  # the last day of the year 9999
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -91,9 +96,29 @@ def read_date(text: str) -> dt.date:
 
 def utc(seconds: int) -> str:
     """ "2026-08-19 03:00:00 UTC" """
-    if seconds > 253402300799:  # the year 9999
+    if seconds > _LAST:
         return f"second {seconds}"
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def day(number: int) -> str:
+    """The date that a contract counts in days since 1970-01-01: "2026-08-18"."""
+    return f"{_EPOCH + dt.timedelta(number)}" if number <= _LAST // 86400 else f"day {number}"
+
+
+def day_number(date: dt.date) -> int:
+    """A date as a contract counts it, in days since 1970-01-01."""
+    return (date - _EPOCH).days
+
+
+def when(seconds: int, now: int) -> str:
+    """ "2026-08-19 03:00:00 UTC (05:00 CEST here), in 2 h 5 min", as seen at `now`"""
+    if seconds > _LAST:
+        return utc(seconds)
+    local = dt.datetime.fromtimestamp(seconds, dt.UTC).astimezone()
+    here = f" ({local:%H:%M %Z} here)" if local.utcoffset() else ""
+    far = duration(abs(seconds - now))
+    return f"{utc(seconds)}{here}, {f'in {far}' if seconds > now else f'{far} ago'}"
 
 
 def draw_day(draw_time: int) -> str:
@@ -118,6 +143,18 @@ def read_balls(text: str) -> tuple[int, ...]:
     if not all(re.fullmatch(r"[0-9]{1,3}", ball) for ball in balls):
         raise ValueError(f"{text!r} are no balls: write them as 15,19,20,61,70")
     return tuple(map(int, balls))
+
+
+def read_evidence(text: str) -> bytes:
+    """32 bytes: written in hexadecimal, or the keccak256 of a file's bytes."""
+    if re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
+        return bytes.fromhex(text[2:])
+    try:
+        return keccak(Path(text).read_bytes())
+    except OSError as exc:
+        raise ValueError(
+            f"{text!r} is neither a hash (0x and 64 digits) nor a file: {exc.strerror}"
+        ) from None
 
 
 def derivation(whites: Sequence[int], special: int) -> str:

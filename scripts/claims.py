@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from keeper.domain.lines import RoundStatus
 from scripts._cli import ADDRESS, ROUND, Sender, command, on_market, sends
 from scripts._errors import UserError
 from scripts._market import Market
+from scripts._safe import Call
 from scripts._text import coins
 
 
@@ -61,6 +63,37 @@ def refund(market: Market, sender: Sender, round_id: int) -> None:
 
 
 @command(cli)
+@click.argument("round_ids", metavar="[ROUND]...", nargs=-1, type=ROUND)
+@click.option("--to", type=ADDRESS, help="Who is paid, instead of the account: address or alias.")
+@on_market
+@sends
+def batch(market: Market, sender: Sender, round_ids: tuple[int, ...], to: str | None) -> None:
+    """Pays all that is due to the account in ROUNDs, at once; without any, in all that ended.
+
+    For bettors, in rounds that have their result or are cancelled.
+
+    \b
+    Example:
+      ape run claims batch 3 4 --to 0x... --game powerball --network polygon:amoy --account ALIAS
+    """
+    chosen = [market.round(i) for i in dict.fromkeys(round_ids)] or [
+        r for r in market.rounds() if r.status in (RoundStatus.FINALIZED, RoundStatus.CANCELLED)
+    ]
+    due = {r.id: sum(market.view("claimable", r.id, sender.address)) for r in chosen}
+    wanted = list(due) if round_ids else [i for i, amount in due.items() if amount]
+    if not wanted:
+        raise UserError(f"nothing is due to {sender.address} in any round that ended")
+    shows = [
+        *((f"round {r.title}", coins(due[r.id], market.symbol)) for r in chosen if r.id in wanted),
+        ("to", to or sender.address),
+    ]
+    receipt = sender.send(market, "claimWinningsBatch", wanted, to or sender.address, shows=shows)
+    told = market.told(receipt, "WinningsClaimed", "RefundIssued")
+    paid = sum(args["amount"] for args in told)
+    click.echo(f"paid {coins(paid, market.symbol)} to {to or sender.address}")
+
+
+@command(cli)
 @click.argument("round_id", metavar="ROUND", type=ROUND)
 @click.argument("bettors", nargs=-1, type=ADDRESS)
 @click.option(
@@ -92,14 +125,13 @@ def settle(
     users = [user for user, amount in due.items() if amount]
     if not users:
         raise UserError(f"nothing is due in round {info.title}")
+    calls = []
     for start in range(0, len(users), batch):
         some = users[start : start + batch]
-        total = sum(due[user] for user in some)
-        shows = [
-            ("round", info.title),
-            ("due", f"{coins(total, market.symbol)} to {len(some)} of {len(users)} bettors"),
-        ]
-        sender.send(market, "settle", round_id, some, shows=shows)
+        total = coins(sum(due[user] for user in some), market.symbol)
+        note = f"{total} to {len(some)} of {len(users)} bettors"
+        calls.append(Call(market.contract, "settle", (round_id, some), note=note))
+    sender.send_all(market, calls, [("round", info.title)])
     left = {user: sum(market.view("claimable", round_id, user)) for user in users}
     paid = sum(due.values()) - sum(left.values())
     click.echo(f"settled {coins(paid, market.symbol)}")

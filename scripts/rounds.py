@@ -10,6 +10,7 @@ from keeper.domain.calendar import draw_time, next_draw_times
 from scripts._cli import DATE, ROUND, Sender, command, on_market, sends
 from scripts._errors import UserError
 from scripts._market import Market
+from scripts._oracle import described
 from scripts._text import coins, draw_day, fee, table, utc
 
 _LOCK_LEAD = 15 * 60
@@ -46,7 +47,7 @@ def create(market: Market, sender: Sender, date: dt.date | None, soonest: bool) 
         ("draw", f"{market.game.name} of {draw_day(at)}, {utc(at)}"),
         ("bets until", utc(at - _LOCK_LEAD)),
         ("fee", f"{fee(market.view('feeBps'))} of the profit"),
-        ("oracle", market.view("oracle")),
+        ("oracle", described(market.web3, market.view("oracle"))),
     ]
     sender.send(market, "createRound", at, shows=shows)
     click.echo(f"round {market.view('roundOf', at)} is open")

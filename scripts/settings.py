@@ -6,6 +6,7 @@ import click
 
 from scripts._cli import ADDRESS, AMOUNT, FEE, Sender, command, on_market, sends
 from scripts._market import Market
+from scripts._oracle import check_trust, described
 from scripts._text import coins
 from scripts._text import fee as percent
 
@@ -43,13 +44,19 @@ def fee(market: Market, sender: Sender, fee: int) -> None:  # click names it
 def oracle(market: Market, sender: Sender, address: str) -> None:
     """Sets who decides the results of rounds created from now on.
 
-    For the admin. ADDRESS is an address or the alias of an Ape account.
+    For the admin. ADDRESS is a ResultOracle (`ape run deploy oracle`); on local chains and test
+    networks an account will do.
 
     \b
     Example:
       ape run settings oracle 0x... --game powerball --network polygon:amoy --account ALIAS
     """
-    shows = [("oracle", f"{market.view('oracle')} -> {address}")]
+    if warning := check_trust(market.web3, address):
+        click.echo(f"WARNING: {warning}")
+    shows = [
+        ("oracle so far", described(market.web3, market.view("oracle"))),
+        ("from now on", described(market.web3, address)),
+    ]
     sender.send(market, "setOracle", address, shows=shows)
     click.echo(f"the oracle of later rounds is {market.view('oracle')}")
 

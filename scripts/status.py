@@ -11,11 +11,13 @@ from scripts._cli import AMOUNT, GAME, Command
 from scripts._deployment import web3_of
 from scripts._errors import UserError
 from scripts._market import Market, open_markets
+from scripts._oracle import described
 from scripts._sending import DEFAULT_CAP, current_fees
 from scripts._text import GWEI, coins, draw_day, fee, gwei, pairs, table, utc
 
 # Events by which money leaves a market; each carries a round and an amount.
 _PAYMENTS = ("WinningsClaimed", "RefundIssued", "FeesWithdrawn")
+_CANCELLED = "BetCancelled"  # it takes its amount off the round's stakes as well
 
 
 @click.command(cls=Command)
@@ -31,11 +33,11 @@ _PAYMENTS = ("WinningsClaimed", "RefundIssued", "FeesWithdrawn")
 def cli(game: str | None, last: int, max_fee: int) -> None:
     """Shows each market: settings, rounds, balance and what it owes. Sends nothing.
 
-    Owed is what was staked in all rounds less all that was paid out (winnings, refunds, fees):
-    all of it belongs to bettors or the fee recipient, whether it can be claimed by now or not.
-    It is counted from the rounds and the payment events up to one block. The balance is never
-    less; it is more only when somebody sent coins that are no stake. Exits with 1 when a market
-    is short.
+    Owed is what was staked in all rounds less what bettors cancelled and all that was paid out
+    (winnings, refunds, fees): all of it belongs to bettors or the fee recipient, whether it can
+    be claimed by now or not. It is counted from the rounds and the payment events up to one
+    block. The balance is never less; it is more only when somebody sent coins that are no stake.
+    Exits with 1 when a market is short.
 
     \b
     Example:
@@ -64,8 +66,12 @@ def _show(market: Market, last: int, block: int, now: int) -> bool:
     symbol = market.symbol
     rounds = market.rounds(block=block)
     paid: Counter[int] = Counter()
-    for _, args in market.events(*_PAYMENTS, until=block):
-        paid[args["roundId"]] += args["amount"]
+    cancelled = 0
+    for name, args in market.events(*_PAYMENTS, _CANCELLED, until=block):
+        if name == _CANCELLED:
+            cancelled += args["amount"]
+        else:
+            paid[args["roundId"]] += args["amount"]
     staked = sum(r.total_staked for r in rounds)
     balance = market.web3.eth.get_balance(market.address, block)
     owed = staked - paid.total()
@@ -77,9 +83,10 @@ def _show(market: Market, last: int, block: int, now: int) -> bool:
             [
                 ("takes bets", "no, it is PAUSED" if paused else " to ".join(limits)),
                 ("fee", f"{fee(market.view('feeBps', block=block))} of the profit"),
-                ("oracle", market.view("oracle", block=block)),
+                ("oracle", described(market.web3, market.view("oracle", block=block))),
                 ("fee recipient", market.view("feeRecipient", block=block)),
-                ("staked ever", coins(staked, symbol)),
+                ("staked ever", coins(staked + cancelled, symbol)),
+                ("cancelled", coins(cancelled, symbol)),
                 ("paid out", coins(paid.total(), symbol)),
                 ("owed", coins(owed, symbol)),
                 ("balance", coins(balance, symbol)),

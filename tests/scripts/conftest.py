@@ -19,10 +19,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="session")
 def deployed(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """The chain on which `ape run deploy` put both markets. Only looked at."""
+    """The chain on which `ape run deploy` put both markets and a committee. Only looked at."""
     with World(home, tmp_path_factory.mktemp("deployed")) as world:
         world.deployment = world.ape("deploy", "--game", "both", *world.KEYS, by="admin")
         world.deployment.ok()
+        world.committee = world.ape("deploy", "oracle", *world.COMMITTEE, by="admin")
+        world.committee.ok()
         yield world
 
 

@@ -12,18 +12,27 @@ import pytest
 import requests
 from web3.exceptions import ContractLogicError, Web3RPCError
 
-from keeper.chain.abi import market_abi
+from keeper.chain.abi import market_abi, oracle_abi
 from keeper.errors import Reverted
 from scripts import _errors
 from scripts._errors import UserError, refusal
-from tests.scripts.world import POL, STRANGER, Home, Run, World
+from tests.scripts.world import POL, POWERBALL_DRAW, STRANGER, Home, Run, World
 
 PB = ("--game", "powerball")
+BALLS = ("--whites", "5,6,7,8,9", "--special", "7")
 Start = Callable[[World], Run]
 
 
 def place(round_id: str = "1", prediction: str = "EVEN") -> Start:
     return lambda world: world.ape("bets", "place", round_id, prediction, "1 POL", *PB, by="ann")
+
+
+def bets(*args: str, by: str = "ann") -> Start:
+    return lambda world: world.ape("bets", *args, *PB, by=by)
+
+
+def oracle(*args: str, by: str = "reporter") -> Start:
+    return lambda world: world.ape("oracle", *args, *PB, by=by)
 
 
 def create(*args: str, by: str = "operator") -> Start:
@@ -65,6 +74,86 @@ WRONG: Mapping[str, tuple[Start, tuple[str, ...]]] = {
     "a prediction of 8": (
         place(prediction="8"),
         ("'8' is no prediction: it is one of EVEN (0), ODD (1)",),
+    ),
+    "a bet that does not exist": (
+        bets("cancel", "1", "1"),
+        ("UnknownBet (roundId 1, user 0x", "betIndex 1): `ape run bets show 1 0x"),
+    ),
+    "a bet that is matched": (
+        bets("cancel", "1", "0", by="bob"),
+        ("NothingUnmatched (roundId 1, betIndex 0): the whole bet has found its opponents",),
+    ),
+    "a bet behind which another stands": (
+        bets("cancel", "2", "0", by="dan"),
+        ("NotAtTail (roundId 2, betIndex 0): a later bet stands behind it",),
+    ),
+    "less matched than wanted": (
+        bets("place", "1", "LOW", "4 POL", "--matched", "--min", "3 POL", by="bob"),
+        ("matchable 2 POL, required 3 POL): only 2 POL finds an opponent now",),
+    ),
+    "a least without --matched": (
+        bets("place", "1", "LOW", "4 POL", "--min", "3 POL", by="bob"),
+        ("--min goes with --matched",),
+    ),
+    "a quote for what is no bet": (
+        lambda w: w.ape("bets", "quote", "1", "LOW", "1 gwei", *PB),
+        ("BetOutOfLimits (amount 0.000000001 POL", "a bet is 0.01 POL to 1,000 POL"),
+    ),
+    "a batch of a round that goes on": (
+        lambda w: w.ape("claims", "batch", "1", *PB, by="ann"),
+        ("WrongStatus (roundId 1, status OPEN): that round takes bets still",),
+    ),
+    "a batch where nothing has ended": (
+        lambda w: w.ape("claims", "batch", *PB, by="ann"),
+        ("nothing is due to 0x", "in any round that ended"),
+    ),
+    "a report before the draw": (
+        oracle("report", "2", *BALLS, "--no-evidence"),
+        ("ReportTooEarly", "the draw is at 2026-08-23 02:59:00 UTC: report after it"),
+    ),
+    "a report by somebody else": (
+        oracle("report", "2", *BALLS, "--no-evidence", by="ann"),
+        ("NotReporter (caller 0x", "`ape run oracle status` shows them"),
+    ),
+    "a report of balls that there are not": (
+        oracle("report", "2", "--whites", "5,6,7,8,70", "--special", "7", "--no-evidence"),
+        ("a white ball is not in 1..69: 2026-08-22 5 6 7 8 70 + 7",),
+    ),
+    "a report without a word of evidence": (
+        oracle("report", "2", *BALLS),
+        ("say what was kept: --evidence FILE or HASH, or --no-evidence",),
+    ),
+    "a report on evidence that is not there": (
+        oracle("report", "2", *BALLS, "--evidence", "0x12"),
+        ("'0x12' is neither a hash (0x and 64 digits) nor a file: No such file",),
+    ),
+    "a report where one account decides": (
+        oracle("report", "1", *BALLS, "--no-evidence"),
+        ("round 1 has no committee: 0x", "`ape run oracle finalize` with the balls"),
+    ),
+    "a veto by somebody else": (
+        oracle("veto", "2"),
+        ("NotGuardian (caller 0x", "use the account of the guardian, 0x"),
+    ),
+    "a veto of nothing": (
+        oracle("veto", "2", by="guardian"),
+        ("NoProposal", "reporters must agree first: `ape run oracle status 2`"),
+    ),
+    "a committee's result without a proposal": (
+        oracle("finalize", "2"),
+        ("NoProposal", "reporters must agree first: `ape run oracle status 2`"),
+    ),
+    "balls for what a committee decides": (
+        oracle("finalize", "2", *BALLS),
+        ("round 2 takes what its committee has proposed: give no balls here",),
+    ),
+    "a committee that is there already": (
+        lambda w: w.ape("deploy", "oracle", *w.COMMITTEE, by="admin"),
+        ("that committee is deployed already, at 0x", "--again repeats it"),
+    ),
+    "a reporter named twice": (
+        lambda w: w.ape("deploy", "oracle", *w.COMMITTEE, "--reporter", "TEST::11", by="admin"),
+        ("reporter 0x", "is named twice: each has one vote"),
     ),
     "an account without funds": (
         lambda w: w.ape("bets", "place", "1", "0", "1 POL", *PB, by=Home.ALIAS),
@@ -111,6 +200,10 @@ def wrong(
     with World(home, folder) as world:
         world.load(deployed)
         world.play()
+        world.convene()
+        world.call("operator", "createRound", POWERBALL_DRAW + 3 * 86400)
+        for person in ("dan", "bob"):
+            world.call(person, "placeBet", 2, 0, value=POL)
         world.rpc("anvil_setBalance", home.locked, hex(POL))
         tried: dict[str, Run] = {}
         for name, (start, _) in WRONG.items():
@@ -133,9 +226,9 @@ def test_one_line_says_what_is_wrong(wrong: tuple[World, dict[str, Run]], name: 
 def test_nothing_was_sent(wrong: tuple[World, dict[str, Run]]) -> None:
     world, _ = wrong
     count = world.w3.eth.get_transaction_count
-    sent = {name: count(world.address(name)) for name in ("operator", "guardian", "oracle", "ann")}
-    assert sent == {"operator": 1, "guardian": 0, "oracle": 0, "ann": 1}
-    assert world.balance(world.market().address) == 11 * POL
+    sent = {"operator": 2, "guardian": 0, "ann": 1, "bob": 2, "reporter": 0}
+    assert {name: count(world.address(name)) for name in sent} == sent
+    assert world.balance(world.market().address) == 13 * POL
 
 
 def test_a_command_that_is_confirmed_is_sent(world: World) -> None:
@@ -158,15 +251,57 @@ SAMPLES: Mapping[str, Any] = {
 }
 
 
-def test_every_error_of_the_contract_reads_well() -> None:
-    errors = {e["name"]: e["inputs"] for e in market_abi() if e["type"] == "error"}
-    assert set(_errors._HINTS) <= set(errors)
-    for name, inputs in errors.items():
-        args = {i["name"]: SAMPLES.get(i["type"], 2) for i in inputs}
-        line = refusal(Reverted(name, args))
-        assert line.startswith(f"the contract refuses: {name}")
-        assert "{" not in line
-        assert "\n" not in line
+ERRORS = [e for e in (*market_abi(), *oracle_abi()) if e["type"] == "error"]
+
+
+def test_there_is_advice_on_each_error_and_on_no_other() -> None:
+    assert set(_errors._HINTS) == {error["name"] for error in ERRORS}
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error["name"])
+def test_every_error_of_the_contracts_reads_well(error: Any) -> None:
+    args = {i["name"]: SAMPLES.get(i["type"], 2) for i in error["inputs"]}
+    line = refusal(Reverted(error["name"], args))
+    assert line.startswith(f"the contract refuses: {error['name']}")
+    assert len(line) > line.index(": ", 25) + 10
+    assert "{" not in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "said"),
+    [
+        (
+            "NotEnoughMatched",
+            {"roundId": 1, "matchable": POL // 2, "required": POL},
+            "(roundId 1, matchable 0.5 POL, required 1 POL): only 0.5 POL finds an opponent",
+        ),
+        (
+            "WrongDrawDate",
+            {"drawDate": 20683, "expectedDate": 20684},
+            "(drawDate 2026-08-18, expectedDate 2026-08-19): the round's draw is of 2026-08-19",
+        ),
+        (
+            "DisputeWindowTooLong",
+            {"disputeWindow": 90000, "maxDisputeWindow": 86400},
+            "(disputeWindow 1 d 1 h, maxDisputeWindow 1 d): at most 1 d",
+        ),
+        (
+            "RoundDecided",
+            {"market": STRANGER, "roundId": 1, "status": 4},
+            "status CANCELLED): that round is cancelled",
+        ),
+        (
+            "DisputeWindowOpen",
+            {"market": STRANGER, "roundId": 1, "finalizableAt": 1787108400},
+            "possible from 2026-08-19 03:00:00 UTC on",
+        ),
+    ],
+)
+def test_values_of_errors_are_shown_as_people_read_them(
+    name: str, args: dict[str, Any], said: str
+) -> None:
+    assert said in refusal(Reverted(name, args))
 
 
 def test_an_error_of_another_contract_is_told_raw() -> None:

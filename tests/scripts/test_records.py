@@ -54,6 +54,31 @@ def test_a_later_deployment_of_a_game_takes_the_place_of_the_earlier(tmp_path: P
     assert records.load(CHAIN, tmp_path)[POWERBALL.name].block_number == 8
 
 
+def committee(address: str) -> dict[str, Any]:
+    return {"contract": "ResultOracle", "address": address, "arguments": {"quorum": 2}}
+
+
+def test_oracles_stand_beside_the_markets_and_none_takes_the_place_of_another(
+    tmp_path: Path,
+) -> None:
+    first, second = committee("0x" + "cD" * 20), committee("0x" + "aB" * 20)
+    _records.save(CHAIN, first, tmp_path)
+    assert records.load(CHAIN, tmp_path) == {}
+    _records.save(CHAIN, entry(), tmp_path)
+    _records.save(CHAIN, second, tmp_path)
+    assert set(records.load(CHAIN, tmp_path)) == {POWERBALL.name}
+    assert _records.oracles(CHAIN, tmp_path) == {e["address"]: e for e in (second, first)}
+    assert _records.oracles(1, tmp_path) == {}
+
+
+@pytest.mark.parametrize("table", [[], {"0x12": None}])
+def test_a_malformed_table_of_oracles_is_refused(tmp_path: Path, table: object) -> None:
+    file = _records.save(CHAIN, entry(), tmp_path)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"oracles": table}))
+    with pytest.raises(RecordError, match="malformed: oracles"):
+        _records.check_writable(CHAIN, tmp_path)
+
+
 def test_local_chains_keep_their_records_out_of_the_package() -> None:
     package = Path(records.__file__).parent.parent
     assert records.record_path(80002) == package / "deployments" / "80002.json"

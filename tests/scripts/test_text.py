@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
+import time
+from pathlib import Path
 
 import pytest
 from web3.exceptions import Web3RPCError
@@ -10,6 +13,7 @@ from web3.exceptions import Web3RPCError
 from keeper.domain.draw import MEGA_MILLIONS, InvalidDraw
 from keeper.domain.lines import Prediction
 from scripts import _text
+from scripts._deployment import Committee
 from scripts._errors import UserError
 from scripts._market import in_ranges
 from scripts.oracle import number_of
@@ -167,6 +171,53 @@ def test_balls(text: str) -> None:
 def test_balls_that_are_none() -> None:
     with pytest.raises(ValueError, match="are no balls"):
         _text.read_balls("15,19,x")
+
+
+def test_a_committee_that_the_contract_would_refuse_is_refused_before() -> None:
+    keys = tuple(f"0x{n:040x}" for n in range(1, 17))
+    for reporters, quorum, window, said in (
+        (keys, 9, 0, "16 reporters are too many"),
+        ((*keys[:2], keys[0]), 2, 0, "00001 is named twice"),
+        (keys[:4], 2, 0, "a quorum of 2 does not fit 4 reporters.* 3 to 4"),
+        (keys[:3], 4, 0, "a quorum of 4 does not fit 3 reporters.* 2 to 3"),
+        (keys[:1], 1, 86401, "1 d 0 h is too long|1 d 1 s is too long"),
+    ):
+        with pytest.raises(UserError, match=said):
+            Committee(reporters, quorum, window, keys[0]).check()
+    for count, quorum in ((1, 1), (2, 2), (3, 2), (15, 8), (15, 15)):
+        Committee(keys[:count], quorum, 86400, keys[0]).check()
+
+
+def test_evidence_is_a_hash_or_the_hash_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "page"
+    file.write_bytes(b"")
+    empty = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
+    assert _text.read_evidence(str(file)).hex() == empty
+    assert _text.read_evidence(f"0x{empty}").hex() == empty
+    for wrong in (f"0x{empty[:-1]}", str(tmp_path), "nothing"):
+        with pytest.raises(ValueError, match="is neither a hash"):
+            _text.read_evidence(wrong)
+
+
+def test_a_moment_is_shown_from_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    assert _text.when(1787108400, 1787108400 - 7500) == "2026-08-19 03:00:00 UTC, in 2 h 5 min"
+    assert _text.when(1787108400, 1787108460) == "2026-08-19 03:00:00 UTC, 1 min ago"
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    shown = "2026-08-19 03:00:00 UTC (05:00 CEST here), in 1 s"
+    assert _text.when(1787108400, 1787108399) == shown
+    assert _text.when(2**62, 0) == f"second {2**62}"
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_days_are_counted_as_the_contract_counts_them() -> None:
+    date = dt.date(2026, 8, 18)
+    assert _text.day_number(date) == 20683
+    assert _text.day(20683) == "2026-08-18"
+    assert _text.day(2**32) == f"day {2**32}"
 
 
 def test_a_draw_is_shown_by_its_date_in_new_york() -> None:

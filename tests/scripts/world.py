@@ -22,11 +22,12 @@ from web3.contract import Contract
 from web3.types import RPCEndpoint, TxReceipt
 
 from keeper.chain import records
+from keeper.chain.abi import market_abi, oracle_abi
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import GAMES
+from scripts import _records
 
 ROOT = Path(__file__).parents[2]
-ABI = json.loads((ROOT / "keeper" / "abi" / "P2PLotteryBetting.json").read_text())
 POL = 10**18
 
 # Anvil's accounts, which are Ape's test accounts too.
@@ -39,6 +40,10 @@ PEOPLE = {
     "ann": "TEST::5",
     "bob": "TEST::6",
     "cyd": "TEST::7",
+    "dan": "TEST::10",
+    "reporter": "TEST::11",
+    "second": "TEST::12",
+    "third": "TEST::13",
 }
 STRANGER = "0x00000000000000000000000000000000000000AA"
 START = int(dt.datetime(2026, 8, 17, 12, tzinfo=dt.UTC).timestamp())  # a Monday
@@ -128,6 +133,11 @@ class World:
         *("--oracle", "TEST::3", "--fee-recipient", "TEST::4"),
     ]
 
+    COMMITTEE: ClassVar[list[str]] = [
+        *("--reporter", "TEST::11", "--reporter", "TEST::12", "--reporter", "TEST::13"),
+        *("--quorum", "2", "--dispute-window", "30m", "--guardian", "TEST::2"),
+    ]
+
     def __init__(self, home: Home, folder: Path, chain_id: int = 80002, name: str = "amoy") -> None:
         self.home, self.folder, self.chain_id = home, folder, chain_id
         with socket.socket() as probe:
@@ -137,6 +147,7 @@ class World:
         self.network: str | None = f"polygon:{name}:{self.url}"
         self.w3 = Web3(Web3.HTTPProvider(self.url))
         self.deployment: Run
+        self.committee: Run
 
     def start(self) -> Self:
         """Starts the chain on 2026-08-17."""
@@ -144,6 +155,7 @@ class World:
             [
                 *("anvil", "--silent", "--block-time", "1", "--port", str(self.port)),
                 *("--chain-id", str(self.chain_id), "--timestamp", str(START)),
+                *("--accounts", "14"),
             ]
         )
         while not self.w3.is_connected():
@@ -210,6 +222,11 @@ class World:
         self.rpc("evm_setNextBlockTimestamp", moment)
         self.rpc("evm_mine")
 
+    @staticmethod
+    def utc(moment: int) -> str:
+        """As the commands write it."""
+        return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
     def address(self, name: str) -> Any:
         """A person's address."""
         return self.w3.eth.accounts[int(PEOPLE[name].removeprefix("TEST::"))]
@@ -217,20 +234,31 @@ class World:
     def market(self, game: str = "powerball") -> Contract:
         """The market that the record names."""
         record = records.load(self.chain_id, self.folder)[game]
-        return self.w3.eth.contract(Web3.to_checksum_address(record.address), abi=ABI)
+        return self.w3.eth.contract(Web3.to_checksum_address(record.address), abi=market_abi())
+
+    def oracle(self) -> Contract:
+        """The committee that the record names."""
+        (address,) = _records.oracles(self.chain_id, self.folder)
+        return self.w3.eth.contract(Web3.to_checksum_address(address), abi=oracle_abi())
 
     def balance(self, who: Any) -> int:
         """Wei."""
         return int(self.w3.eth.get_balance(who))
 
-    def call(self, by: str, function: str, *args: Any, value: int = 0) -> TxReceipt:
-        """Sends a call of the Powerball market past the commands."""
-        bound = self.market().functions[function](*args)
+    def call(
+        self, by: str, function: str, *args: Any, value: int = 0, of: Contract | None = None
+    ) -> TxReceipt:
+        """Sends a call of the Powerball market, or of another contract, past the commands."""
+        bound = (of or self.market()).functions[function](*args)
         sent = bound.transact({"from": self.address(by), "value": Web3.to_wei(value, "wei")})
         self.rpc("evm_mine")
         receipt = self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
         assert receipt["status"] == 1
         return receipt
+
+    def convene(self) -> None:
+        """Lets the committee decide later Powerball rounds."""
+        self.call("admin", "setOracle", self.oracle().address)
 
     def play(self) -> int:
         """A Powerball round on which ann, bob and cyd have bet; its id.
