@@ -256,15 +256,15 @@ class Worker:
             told = log.bind(game=self.market.game.name, round=r.id, oracle=r.oracle)
             try:
                 found[r.id] = await self._oracle(r.oracle).standing(r.id, me)
-            except WrongContract:
-                told.info("the result is for one account to give")
             except ChainError as exc:
-                told.warning("cannot ask the oracle", why=str(exc))
+                self.rest.again(r.oracle)
+                if isinstance(exc, WrongContract):
+                    told.info("the result is for one account to give")
+                else:
+                    told.warning("cannot ask the oracle", why=str(exc))
             else:
                 self.rest.end(r.oracle)
                 self._tell_of_proposal(r.id, found[r.id])
-                continue
-            self.rest.again(r.oracle)
         return found
 
     def _tell_of_proposal(self, round_id: int, s: Standing) -> None:

@@ -292,6 +292,23 @@ async def test_a_keeper_that_is_no_reporter_reports_nothing_and_carries_a_propos
     assert [reporter for reporter, _ in await oracle.reports()] == REPORTERS[1:]
 
 
+async def test_a_dry_run_shows_what_it_would_vote_and_carry_on(
+    tmp_path: Path, chain: Chain, decided: Deployed, oracle: DeployedOracle, publishers: Publishers
+) -> None:
+    home = Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
+    await chain.move_to(DRAW + 300)
+    async with home.keeper() as keeper:
+        await keeper.until_logged("would send", duty="Report", function="report")
+        for other in REPORTERS[1:]:
+            await vote(oracle, decided, other, DRAWN)
+        _, finalizable_at = await until_proposed(keeper, oracle, decided)
+        await chain.move_to(finalizable_at)
+        await keeper.until_logged("would send", duty="Finalize", function="finalize")
+        assert await keeper.terminate() == 0
+    assert [reporter for reporter, _ in await oracle.reports()] == REPORTERS[1:]
+    assert await decided.status(1) != FINALIZED
+
+
 async def test_a_round_that_another_account_decides_is_left_to_it(
     tmp_path: Path, chain: Chain, publishers: Publishers
 ) -> None:
