@@ -124,7 +124,7 @@ def check_trust(web3: Web3, address: str) -> str | None:
     chain_id = web3.eth.chain_id
     oracle = oracle_at(web3, address)
     if oracle is None:
-        wrong = f"oracle {address} is {_what(web3, address)}: whoever holds it decides every payout"
+        wrong = f"oracle {address} is {_what(web3, address)}: no quorum has to agree on a result"
     elif oracle.committee.dispute_window < _SHORTEST_WINDOW:
         window = duration(oracle.committee.dispute_window)
         wrong = f"oracle {address} has a dispute window of {window}: too short for a veto"

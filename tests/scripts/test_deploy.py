@@ -164,15 +164,21 @@ def test_where_money_is_real_no_single_key_decides(home: Home, tmp_path: Path) -
         bad = [market("TEST::3"), market(of[599]), mainnet.ape("status")]
         lines = [run.refused() for run in bad]
         market(of[600]).ok()
-        change = mainnet.ape("settings", "oracle", STRANGER, "--game", "powerball", by="ann")
+        market_itself = mainnet.market().address
+        change, other = (
+            mainnet.ape("settings", "oracle", address, "--game", "powerball", by="ann")
+            for address in (STRANGER, market_itself)
+        )
         stranger = mainnet.w3.to_checksum_address(STRANGER)
         account = mainnet.address("oracle")
         said = "chain 137 is for real money, and oracle"
-        assert lines[0].startswith(f"{said} {account} is an ordinary account: whoever holds it")
+        assert lines[0].startswith(f"{said} {account} is an ordinary account: no quorum has to")
         assert lines[1].startswith(f"{said} {of[599]} has a dispute window of 9 min 59 s")
         assert all("`ape run deploy oracle` makes a committee" in line for line in lines[:2])
         assert lines[2] == "no market is deployed on chain 137: `ape run deploy market`"
         assert change.refused().startswith(f"{said} {stranger} is an ordinary account")
+        told = f"{said} {market_itself} is a contract that is no ResultOracle"
+        assert other.refused().startswith(told)
         assert mainnet.market().functions.oracle().call() == of[600]
         out = mainnet.ape("status").ok()
         assert f"oracle          {of[600]}, 2 of 3 reporters, dispute window 10 min" in out
