@@ -279,6 +279,32 @@ contract Market is Stage {
         require(TREASURY.balance == BET / 50 && address(market).balance == 0, "fees once");
     }
 
+    function test_betsTellWhetherAnythingIsDueForThem() external {
+        _played(); // a bet of ALICE that was met, then one that was not; BOB's was met
+        (uint256 winnings, uint256 refund) = market.claimable(1, ALICE);
+        require(winnings + refund == 0, "nothing before the betting is over");
+        require(!_settled(ALICE, 0) && !_settled(ALICE, 1) && !_settled(BOB, 0), "open");
+        vm.warp(LOCK);
+        require(!_settled(ALICE, 0) && !_settled(ALICE, 1) && !_settled(BOB, 0), "locked");
+        vm.prank(ALICE);
+        market.claimRefund(1);
+        require(!_settled(ALICE, 0) && _settled(ALICE, 1), "the unmatched one is done with");
+        _finalizeSixty();
+        require(!_settled(ALICE, 0) && _settled(BOB, 0), "the loser needs not claim");
+    }
+
+    function _settled(address user, uint256 index) private view returns (bool) {
+        return market.getUserBets(1, user)[index].settled;
+    }
+
+    function test_aRoundWithoutFeesPaysNone() external {
+        _create(DRAW);
+        _bet(ALICE, 0, BET);
+        _finalizeSixty();
+        market.withdrawFees(_one(1));
+        require(TREASURY.balance == 0 && address(market).balance == BET, "no fees of what nobody met");
+    }
+
     /// @dev By a committee, whose whites here add up to 60.
     function _finalizeSixty() private {
         vm.warp(DRAW);
