@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -18,10 +19,11 @@ import click
 from demo import ledger, stage
 from demo.chain import connect
 from demo.ledger import Facts
-from demo.plan import MAX_BET, MIN_BET, BadFixtures, Plan, load
-from demo.play import EARLY, Run
+from demo.load import BadFixtures, load
+from demo.plan import MAX_BET, MIN_BET, Plan
+from demo.play import EARLY, Keeper, Run
 from demo.publishers import Publishers
-from demo.stage import ROOT, DemoFailed
+from demo.stage import FIRST_REPORTER, QUORUM, REPORTERS, ROOT, DemoFailed
 from demo.watch import say
 from keeper.errors import ChainError, KeeperError
 
@@ -43,10 +45,10 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
     help="Gets demo.json, and demo/ with logs and evidence.  [default: .build]",
 )
 def main(fixtures: Path, seed: int, out: Path) -> None:
-    """Plays lottery rounds on a local chain with a real keeper and four local publishers.
+    """Plays lottery rounds on a local chain with three real keepers and local publishers.
 
-    People bet on the winning number; the keeper locks the rounds, asks the publishers, reports
-    and pays; at the end the books must close to the wei.
+    People bet on the winning number; the keepers lock the rounds, ask the publishers, vote on
+    the result and pay; at the end the books must close to the wei.
 
     Exit codes: 0 all is well, 1 something is off, 2 bad fixtures, 130 interrupted.
     """
@@ -84,30 +86,33 @@ async def _run(plan: Plan, out: Path) -> None:
 
 async def _play(plan: Plan, out: Path) -> Facts:
     """Builds everything, plays the plan, ends everything. Raises DemoFailed."""
-    start = plan.rounds[0].draw_time - EARLY
-    async with stage.chain(out, start, stage.BETTORS + len(plan.bettors)) as (anvil, url):
+    start, savings = plan.rounds[0].draw_time - EARLY, 1
+    accounts = stage.BETTORS + len(plan.bettors) + savings
+    async with stage.chain(out, start, accounts) as (anvil, url), AsyncExitStack() as stack:
         try:
             who = f"{len(plan.bettors)} bettors, {len(plan.rounds)} rounds, seed {plan.seed}"
             say(f"A chain of its own, {who}; times are New York's")
-            say("Two markets are compiled and deployed: ape run deploy")
-            await stage.deploy(out, url, MIN_BET, MAX_BET)
-            async with (
-                connect(url, out / "deployments", start) as chain,
-                Publishers([r.published for r in plan.rounds], lambda: chain.now) as publishers,
-                stage.keeper(out, url, publishers.urls) as keeper,
-            ):
-                served = (await keeper.until(lambda: keeper.logged("serving"), "serving"))["url"]
-                await keeper.until(lambda: keeper.logged("the chain is read"), "the chain read")
-                say(f"The keeper serves {served}/ws, its log is {keeper.log}")
-                facts = await _watched(Run(plan, out, chain, publishers, keeper), served)
-                keeper.process.terminate()
-                if code := await keeper.ended(10):
-                    raise keeper.failed(f"ended with exit code {code} when told to stop")
-                return facts
+            say("A committee and two markets are compiled and deployed: ape run deploy")
+            oracle = await stage.deploy(out, url, MIN_BET, MAX_BET)
+            chain = await stack.enter_async_context(connect(url, out / "deployments", start))
+            keepers = {}
+            for name, address in zip(REPORTERS, chain.accounts[FIRST_REPORTER:], strict=False):
+                publishers = Publishers([r.published for r in plan.rounds], lambda: chain.now)
+                await stack.enter_async_context(publishers)
+                process = stage.keeper(out, url, name, publishers.urls)
+                running = await stack.enter_async_context(process)
+                keepers[name] = Keeper(name, address, running, publishers)
+            run = Run(plan, out, chain, oracle, keepers)
+            served = await run.ready()
+            say(f"{QUORUM} of {len(keepers)} keepers decide a result; the first serves {served}/ws")
+            say(f"Their logs and evidence are in {out}")
+            facts = await _watched(run, served)
+            await run.end()
         except ChainError as exc:
             if anvil.process.returncode is not None:
                 raise anvil.failed(f"ended with exit code {anvil.process.returncode}") from exc
             raise DemoFailed(f"the chain: {exc}") from exc
+        return facts
 
 
 async def _watched(run: Run, served: str) -> Facts:
@@ -136,7 +141,7 @@ def _own(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise DemoFailed(f"another demo is running in {folder}: give --out") from None
-        for name in ("evidence", "deployments"):
+        for name in (*REPORTERS, "deployments"):
             shutil.rmtree(folder / name, ignore_errors=True)
         (folder.parent / "demo.json").unlink(missing_ok=True)
         yield

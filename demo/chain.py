@@ -12,10 +12,12 @@ from web3.types import RPCEndpoint
 
 from demo.stage import CHAIN_ID, DemoFailed
 from keeper.chain import records
-from keeper.chain.abi import market_abi
+from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket, events
 from keeper.chain.rpc import Rpc
 from keeper.ports import ChainEvent
+
+_GAS = 1_000_000  # for a transaction that cannot be simulated yet
 
 
 @dataclass
@@ -37,32 +39,50 @@ class Chain:
         """Mines a block of that time, unless it has come already."""
         if time > (await self.rpc.head()).timestamp:
             self.now = time
-            request = self.rpc.w3.provider.make_request(RPCEndpoint("evm_mine"), [time])
-            if "error" in (answer := await self.rpc.ask(request)):
-                raise DemoFailed(f"the chain does not go to {time}: {answer['error']}")
+            await self._tell("evm_mine", time)
 
-    async def send(self, sender: str, game: str, function: str, *args: Any, value: int = 0) -> int:
-        """Calls a market in a transaction; what its gas cost, wei. Raises ChainError."""
-        call, ask = self._function(game, function, *args), self.rpc.ask
-        sent = await ask(call.transact({"from": sender, "value": value}))
-        receipt = await ask(self.rpc.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01))
-        if not receipt["status"]:
-            raise DemoFailed(f"{function}{args} was mined and failed")
-        return int(receipt["gasUsed"] * receipt["effectiveGasPrice"])
+    async def send(
+        self, sender: str, to: Contract, function: str, *args: Any, value: int = 0
+    ) -> int:
+        """Calls a contract in a transaction; what its gas cost, wei. Raises ChainError."""
+        call = to.encode(function, *args)
+        return await self._mined(function, await self._sent(sender, to, call, value=value))
 
-    async def matched(self, game: str, round_id: int, user: str) -> int:
-        """What of a user's bets is matched by the contract's own view, wei."""
-        view = self._function(game, "getUserBet", round_id, user)
-        return int((await self.rpc.ask(view.call()))[1])
+    async def send_together(
+        self, sender: str, time: int, *calls: tuple[Contract, str, *tuple[Any, ...]]
+    ) -> int:
+        """Calls contracts in one block of that time, in this order; what their gas cost, wei."""
+        await self._tell("evm_setAutomine", False)
+        sent = [
+            (function, await self._sent(sender, to, to.encode(function, *args), gas=_GAS))
+            for to, function, *args in calls
+        ]
+        await self.move_to(time)
+        await self._tell("evm_setAutomine", True)
+        await self._tell("evm_mine")  # what others sent meanwhile
+        return sum([await self._mined(*one) for one in sent])
 
     async def events(self) -> list[ChainEvent]:
         """All events of all markets so far, in log order."""
         addresses = [market.address for market in self.markets.values()]
         return await events(self.rpc, addresses, 0, (await self.rpc.head()).number)
 
-    def _function(self, game: str, name: str, *args: Any) -> Any:
-        address = self.rpc.w3.to_checksum_address(self.markets[game].address)
-        return self.rpc.w3.eth.contract(address, abi=market_abi()).functions[name](*args)
+    async def _sent(self, sender: str, to: Contract, data: str, **values: int) -> Any:
+        """The transaction's hash."""
+        call: Any = {"from": sender, "to": to.address, "data": data, **values}
+        return await self.rpc.ask(self.rpc.w3.eth.send_transaction(call))
+
+    async def _mined(self, function: str, sent: Any) -> int:
+        waiting = self.rpc.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
+        receipt = await self.rpc.ask(waiting)
+        if not receipt["status"]:
+            raise DemoFailed(f"{function} was mined and failed")
+        return int(receipt["gasUsed"] * receipt["effectiveGasPrice"])
+
+    async def _tell(self, method: str, *params: Any) -> None:
+        request = self.rpc.w3.provider.make_request(RPCEndpoint(method), list(params))
+        if "error" in (answer := await self.rpc.ask(request)):
+            raise DemoFailed(f"the chain refuses {method} {params}: {answer['error']}")
 
 
 @asynccontextmanager

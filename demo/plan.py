@@ -1,71 +1,39 @@
-"""What a run plays: draws, lies and bets, from the `fixtures.toml` of a folder and a seed.
-
-    bettors = 12                      # how many, 1 to 24, or a list of their names
-
-    [[rounds]]
-    game = "mega-millions"            # or "powerball"
-    date = 2026-08-18                 # New York's, one on which the game draws
-    whites = [5, 19, 30, 38, 59]      # what was drawn
-    special = 12
-    faults.texas = {special = 13}     # prints this; `whites = [...]` too
-    faults.california = {delay = 2}   # takes so many seconds to answer, 3 at most
-    faults.megamillions = "down"      # or status, html, truncated, oversize, bad-utf8
-    bets = [                          # placed in this order; dealt by the seed if left out
-        {bettor = "Ann", prediction = "EVEN_LOW", amount = "1.5"},    # in coins, 0.01 to 1000
-    ]
-
-Publishers are ny (Powerball), megamillions (Mega Millions), texas and california (both). Rounds
-are played in the order of their draws. Where no two publishers print the same draw, the round is
-void 72 hours after it.
-"""
+"""A run as data: draws, lies and bets, and what must follow from them by the rules."""
 
 from __future__ import annotations
 
 import datetime as dt
-import random
-import re
-import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from demo.publishers import Fault, FaultKind, Published
+from demo.stage import FEE_BPS, QUORUM, REPORTERS
 from keeper.domain.calendar import draw_time
-from keeper.domain.consensus import Answer, Drawn, Failed, Failure, Verdict, decide
+from keeper.domain.consensus import Agreed, Answer, Drawn, Failed, Failure, Verdict, decide
 from keeper.domain.draw import Draw, Game, InvalidDraw, game_named, make_draw
-from keeper.domain.lines import MAX_BETS, Prediction
+from keeper.domain.lines import Book, Prediction, RuleBroken
 from keeper.show import balls
 from keeper.sources import VOTERS
 
-FILE = "fixtures.toml"
 COIN = 10**18
 MIN_BET, MAX_BET = COIN // 100, 1000 * COIN
-NAMES = (
-    *("Ann", "Bob", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jun", "Kim", "Leo"),
-    *("Mia", "Ned", "Olga", "Pia", "Quin", "Rosa", "Sam", "Tess", "Uma", "Vera", "Will", "Zoe"),
-)
 _PLAIN_FAULTS = ("down", "status", "html", "truncated", "oversize", "bad-utf8")
 
 
-class BadFixtures(Exception):
-    """The fixtures cannot be played; the message says where and why, in one line."""
-
-
-class _Table(BaseModel):
+class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 _Whites = Annotated[tuple[int, ...], Field(min_length=5, max_length=5, strict=False)]
 
 
-class _Fault(_Table):
+class _Fault(Table):
     special: int | None = None
     whites: _Whites | None = None
     delay: Annotated[float, Field(ge=0, le=3)] = 0
@@ -97,34 +65,59 @@ def _fault(written: Any) -> Fault:
     return Fault(kind, special=fault.special, whites=fault.whites, seconds=fault.delay)
 
 
-class Wager(_Table):
-    """A bet that somebody is going to place; `amount` in wei."""
+def _lies(written: Any) -> dict[str, Fault]:
+    lies: dict[str, Fault] = {}
+    for name, told in (written if isinstance(written, dict) else {"": written}).items():
+        reporter = name if name in REPORTERS else f"keeper{name}"
+        if reporter not in REPORTERS:
+            raise ValueError(f"{name!r:.40} is none of {', '.join(REPORTERS)}")
+        if reporter in lies:
+            raise ValueError(f"{reporter} is lied to twice")
+        lie = _fault(told)
+        if lie.kind is not FaultKind.LIE:
+            raise ValueError(f"{told!r:.40} is no lie: it has neither special nor whites")
+        lies[reporter] = lie
+    return lies
+
+
+class Wager(Table):
+    """A bet that somebody is going to place.
+
+    Attributes:
+        amount: wei; of a bet that takes only what is matched, what is offered.
+        matched: takes only what is matched at once.
+        cancel: what is unmatched of it, the last of its line, is taken back later.
+    """
 
     bettor: str
     prediction: Annotated[Prediction, BeforeValidator(_prediction)]
     amount: Annotated[int, BeforeValidator(_wei)]
+    matched: bool = False
+    cancel: bool = False
 
 
-class Planned(_Table):
-    """A round: a draw, how its publishers misbehave, and the bets in their order, if given."""
+class Planned(Table):
+    """A round: a draw, who misbehaves how, who is lied to, and the bets in order, if given."""
 
     game: Annotated[Game, BeforeValidator(lambda name: game_named(str(name)))]
     date: dt.date
     whites: _Whites
     special: int
     faults: dict[str, Annotated[Fault, BeforeValidator(_fault)]] = {}
+    lies: Annotated[dict[str, Fault], BeforeValidator(_lies)] = {}
     bets: list[Wager] | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         draw_time(self.game, self.date)
-        make_draw(self.game, self.date, self.whites, self.special)
+        drawn = self._drawn()
         if strangers := self.faults.keys() - set(VOTERS[self.game.name]):
             known = ", ".join(VOTERS[self.game.name])
             raise ValueError(f"{min(strangers)} is none of {known}")
-        for bettor, bets in Counter(bet.bettor for bet in self.wagers).items():
-            if bets > MAX_BETS:
-                raise ValueError(f"{bettor} has {bets} bets, {MAX_BETS} are allowed")
+        for reporter, lie in self.lies.items():
+            if self._drawn(lie) == drawn:
+                raise ValueError(f"what {reporter} is told was drawn: that is no lie")
+        self.book()
         return self
 
     @property
@@ -133,9 +126,19 @@ class Planned(_Table):
         return self.bets or ()
 
     @property
+    def cancels(self) -> Sequence[tuple[str, int]]:
+        """(bettor, which of their bets) of what is taken back, the last bet first."""
+        count, found = Counter[str](), []
+        for bet in self.wagers:
+            if bet.cancel:
+                found.append((bet.bettor, count[bet.bettor]))
+            count[bet.bettor] += 1
+        return found[::-1]
+
+    @property
     def draw(self) -> Draw:
         """What is drawn."""
-        return make_draw(self.game, self.date, self.whites, self.special)
+        return self._drawn()
 
     @property
     def published(self) -> Published:
@@ -152,48 +155,105 @@ class Planned(_Table):
         """ "powerball of 2026-08-19" """
         return f"{self.game.name} of {self.date}"
 
-    def verdict(self) -> Verdict:
-        """What follows from what the publishers are made to print."""
-        return decide([self._answer(source) for source in VOTERS[self.game.name]])
+    # ---- what follows
+
+    @property
+    def witness(self) -> str:
+        """The first keeper that is not lied to."""
+        return next((name for name in REPORTERS if name not in self.lies), REPORTERS[0])
+
+    def faults_of(self, reporter: str) -> Mapping[str, Fault]:
+        """How the publishers that this keeper asks misbehave."""
+        if reporter not in self.lies:
+            return self.faults
+        return {**self.faults, **dict.fromkeys(VOTERS[self.game.name][::2], self.lies[reporter])}
+
+    def verdict(self, reporter: str) -> Verdict:
+        """What follows for a keeper from what its publishers are made to print."""
+        faults = self.faults_of(reporter)
+        return decide([self._answer(name, faults.get(name)) for name in VOTERS[self.game.name]])
+
+    @property
+    def votes(self) -> Mapping[str, Draw | None]:
+        """By keeper, in the order in which they vote: those that are lied to first.
+
+        None where it finds nothing to vote for, or too late, when a proposal stands.
+        """
+        votes: dict[str, Draw | None] = {}
+        for reporter in sorted(REPORTERS, key=lambda name: name not in self.lies):
+            verdict, late = self.verdict(reporter), _quorum(votes.values())
+            votes[reporter] = verdict.draw if isinstance(verdict, Agreed) and not late else None
+        return votes
+
+    @property
+    def result(self) -> Draw | None:
+        """What the committee decides; None: nothing, and the round is void."""
+        return _quorum(self.votes.values())
+
+    def book(self) -> Book:
+        """The round by the rules, decided; what was unmatched at the lock is paid, no more.
+
+        Raises ValueError when they refuse a bet.
+        """
+        book = Book(FEE_BPS)
+        for i, bet in enumerate(self.wagers):
+            try:
+                if bet.matched:
+                    book.place_matched(bet.bettor, bet.prediction, bet.amount, MIN_BET)
+                else:
+                    book.place(bet.bettor, bet.prediction, bet.amount)
+            except RuleBroken as exc:
+                raise ValueError(f"bets.{i} of {bet.bettor}: {exc}") from None
+        for bettor, index in self.cancels:
+            try:
+                book.cancel_unmatched(bettor, index)
+            except RuleBroken as exc:
+                raise ValueError(f"cancel bet {index + 1} of {bettor}: {exc}") from None
+        book.lock()
+        for user in book.users:
+            if any(book.claimable(user)):
+                book.pay(user)
+        if self.result:
+            book.finalize(self.result.winning_number)
+        else:
+            book.cancel()
+        return book
 
     def misbehaviour(self) -> Iterator[str]:
         """What the publishers are made to do, a line each."""
         for source, fault in self.faults.items():
-            match fault.kind, self._answer(source):
+            match fault.kind, self._answer(source, fault):
                 case FaultKind.SLOW, _:
                     yield f"{source} takes {fault.seconds:g} s to answer"
                 case FaultKind.LIE, Drawn(_, lie):
                     yield f"{source} prints {balls(lie)}, n = {lie.winning_number}"
                 case kind, _:
                     yield f"{source} misbehaves: {kind}"
+        for reporter, told in self.lies.items():
+            lie = self._drawn(told)
+            yield f"two publishers tell {reporter} {balls(lie)}, n = {lie.winning_number}"
 
-    def _answer(self, source: str) -> Answer:
-        fault = self.faults.get(source)
+    def _drawn(self, lie: Fault | None = None) -> Draw:
+        """The draw, or what a lie makes of it. Raises InvalidDraw."""
+        whites, special = (lie.whites, lie.special) if lie else (None, None)
+        special = self.special if special is None else special
+        return make_draw(self.game, self.date, whites or self.whites, special)
+
+    def _answer(self, source: str, fault: Fault | None) -> Answer:
         if fault is None or fault.kind is FaultKind.SLOW:
             return Drawn(source, self.draw)
         if fault.kind is not FaultKind.LIE:
             return Failed(source, Failure.FORMAT, fault.kind)
-        special = self.special if fault.special is None else fault.special
         try:
-            lie = make_draw(self.game, self.date, fault.whites or self.whites, special)
+            return Drawn(source, self._drawn(fault))
         except InvalidDraw as exc:
             return Failed(source, Failure.NUMBER, str(exc))
-        return Drawn(source, lie)
 
 
-def _bettors(written: Any) -> tuple[str, ...]:
-    if type(written) is int and 1 <= written <= len(NAMES):
-        return NAMES[:written]
-    names = tuple(map(str, written)) if isinstance(written, list) else ()
-    plain = all(re.fullmatch(r"[A-Za-z0-9_-]{1,12}", name) for name in names)
-    if plain and 1 <= len(set(names)) == len(names) <= len(NAMES):
-        return names
-    raise ValueError(f"a number from 1 to {len(NAMES)}, or different names of 12 plain letters")
-
-
-class _Fixtures(_Table):
-    bettors: Annotated[tuple[str, ...], BeforeValidator(_bettors)] = NAMES[:12]
-    rounds: Annotated[list[Planned], Field(min_length=1)]
+def _quorum(votes: Iterable[Draw | None]) -> Draw | None:
+    """What enough of them are for."""
+    counts = Counter(vote for vote in votes if vote)
+    return next((draw for draw, count in counts.items() if count >= QUORUM), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,46 +264,16 @@ class Plan:
     rounds: tuple[Planned, ...]
     seed: int
 
+    @property
+    def claim(self) -> tuple[Planned, str] | None:
+        """After which round who claims, faster than the keepers pay.
 
-def load(folder: Path, seed: int) -> Plan:
-    """Reads a folder's fixtures and deals the bets that they leave open. Raises BadFixtures."""
-    path = folder / FILE
-    try:
-        written = _Fixtures.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        return _plan(written, seed)
-    except OSError as exc:
-        raise BadFixtures(f"cannot read {path}: {exc.strerror}") from None
-    except ValidationError as exc:
-        error = exc.errors(include_url=False)[0]
-        where = ".".join(map(str, error["loc"]))
-        raise BadFixtures(f"{path}: {where}: {error['msg']}") from None
-    except ValueError as exc:
-        raise BadFixtures(f"{path}: {exc}") from None
-
-
-def _plan(written: _Fixtures, seed: int) -> Plan:
-    bettors = written.bettors
-    rounds = sorted(written.rounds, key=lambda r: r.draw_time)
-    for r, following in pairwise(rounds):
-        if r.draw_time == following.draw_time:
-            raise ValueError(f"rounds: {r.title} appears twice")
-    for r in rounds:
-        if strangers := {bet.bettor for bet in r.wagers} - set(bettors):
-            raise ValueError(f"{r.title}: {min(strangers)!r:.40} is none of the bettors")
-    rng = random.Random(seed)  # noqa: S311  # a story, not a secret
-    dealt = [r if r.bets is not None else _deal(r, bettors, rng) for r in rounds]
-    return Plan(bettors, tuple(dealt), seed)
-
-
-def _deal(r: Planned, bettors: Sequence[str], rng: random.Random) -> Planned:
-    """One to three bets each, in any order, of any wei; the first eight are of all kinds."""
-    users = [bettor for bettor in bettors for _ in range(rng.randint(1, 3))]
-    rng.shuffle(users)
-    kinds = rng.sample([*Prediction], len(Prediction)) + rng.choices([*Prediction], k=len(users))
-    bets = [
-        Wager.model_construct(
-            bettor=user, prediction=kind, amount=rng.randint(COIN // 10, 5 * COIN)
-        )
-        for user, kind in zip(users, kinds, strict=False)
-    ]
-    return r.model_copy(update={"bets": bets})
+        Whoever is due most, in the last round that is decided.
+        """
+        for r in reversed(self.rounds):
+            if r.result:
+                book = r.book()
+                due = {user: sum(book.claimable(user)) for user in book.users}
+                name = max(due, key=lambda user: due[user], default="")
+                return (r, name) if due.get(name) else None
+        return None

@@ -90,6 +90,7 @@ class Publishers:
     Attributes:
         draws: what was, or will be, drawn; may be added to at any time.
         faults: by (publisher, game name); may be changed at any time.
+        gate: while it is cleared, whole answers are held back.
         requests: (publisher, path) of every request, for tests.
         urls: the base URL of each publisher, once started.
     """
@@ -103,6 +104,8 @@ class Publishers:
         """Draws are shown `after` seconds past their scheduled time by `now`; at once without."""
         self.draws = list(draws)
         self.faults: dict[tuple[str, str], Fault] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.requests: list[tuple[str, str]] = []
         self.urls: dict[str, str] = {}
         self._now, self._after = now, after
@@ -295,6 +298,7 @@ class Publishers:
                 body = b"\xff\xfe" + body
             case FaultKind.TRUNCATED | FaultKind.DRIP:
                 return await self._piecemeal(request, fault, body)
+        await self.gate.wait()
         return web.Response(body=body, content_type=content)
 
     async def _piecemeal(

@@ -1,4 +1,4 @@
-"""What a run needs around it: a chain, deployed markets and a keeper, each its own process."""
+"""What a run needs around it: a chain, contracts and keepers, each process its own."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from eth_account import Account
+
+from keeper.chain.records import record_path
+
 ROOT = Path(__file__).parents[1]
 CHAIN_ID = 31337
 FEE_BPS = 200
+REPORTERS = ("keeper1", "keeper2", "keeper3")  # the committee, each a process
+QUORUM = 2
+DISPUTE_WINDOW = 3600  # seconds
 PATIENCE = 30.0  # seconds; a wait that takes as long has failed
-SOURCE_PATIENCE = 6.0  # seconds for a publisher's answer
+SOURCE_PATIENCE = 20.0  # seconds for a publisher's answer
 _TAIL = 12  # lines of a log that are shown when its process fails
 
-# Accounts of anvil, and of Ape, by number; the bettors' begin with the last of these.
-ADMIN, KEEPER, GUARDIAN, FEES, BETTORS = range(5)
-# Known to everybody: of the mnemonic "test test ... junk".
-_KEEPER_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"
+# Accounts of anvil, and of Ape, by number: the reporters' and the bettors' begin with the last.
+ADMIN, GUARDIAN, FEES, FIRST_REPORTER = range(4)
+BETTORS = FIRST_REPORTER + len(REPORTERS)
+_MNEMONIC = "test test test test test test test test test test test junk"  # known to everybody
 
 
 class DemoFailed(Exception):
@@ -59,30 +66,32 @@ class Child:
         tail = "\n".join(f"  | {line[:400]}" for line in self.lines()[-_TAIL:])
         return DemoFailed(f"{self.name} {why}; the end of {self.log}:\n{tail}")
 
-    async def until(self, condition: Callable[[], object], what: str) -> Any:
-        """Waits, while it runs, for what it does: the first result that is true.
-
-        The condition may be a coroutine function. Raises DemoFailed.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    if self.process.returncode is not None:
-                        raise self.failed(f"ended with exit code {self.process.returncode}")
-                    found = condition()
-                    if inspect.isawaitable(found):
-                        found = await found
-                    if found:
-                        return found
-                    await asyncio.sleep(0.02)
-        raise self.failed(f"is awaited in vain for {PATIENCE:.0f} s ({what})")
-
     async def ended(self, seconds: float) -> int:
         """Its exit code, once it ends by itself. Raises DemoFailed."""
         try:
             return await asyncio.wait_for(self.process.wait(), seconds)
         except TimeoutError:
             raise self.failed(f"did not end in {seconds:.0f} s") from None
+
+
+async def until(children: Sequence[Child], condition: Callable[[], object], what: str) -> Any:
+    """Waits, while they run, for what they do: the first result that is true.
+
+    The condition may be a coroutine function. Raises DemoFailed.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for child in children:
+                    if child.process.returncode is not None:
+                        raise child.failed(f"ended with exit code {child.process.returncode}")
+                found = condition()
+                if inspect.isawaitable(found):
+                    found = await found
+                if found:
+                    return found
+                await asyncio.sleep(0.05)
+    raise children[0].failed(f"is awaited in vain for {PATIENCE:.0f} s ({what})")
 
 
 @asynccontextmanager
@@ -120,60 +129,80 @@ async def chain(out: Path, start: int, accounts: int) -> AsyncIterator[tuple[Chi
     args = ["anvil", "--port", "0", "--chain-id", str(CHAIN_ID), "--timestamp", str(start)]
     args += ["--accounts", str(accounts), "--balance", "1000000"]
     async with _child("anvil", args, out / "anvil.log", out) as anvil:
-        line = await anvil.until(
+        line = await until(
+            [anvil],
             lambda: next((x for x in anvil.lines() if x.startswith("Listening on ")), ""),
             "listening",
         )
         yield anvil, f"http://{line.split()[-1]}"
 
 
-async def deploy(out: Path, url: str, least: int, most: int) -> None:
-    """Both markets with these bet limits, recorded in out/deployments. Raises DemoFailed."""
-    args = ["ape", "run", "deploy", "--game", "both", "--network", f"ethereum:local:{url}"]
-    args += ["--account", f"TEST::{ADMIN}", "--yes", "--fee", str(FEE_BPS)]
-    args += ["--min-bet", str(least), "--max-bet", str(most)]
-    args += ["--operator", f"TEST::{KEEPER}", "--oracle", f"TEST::{KEEPER}"]
-    args += ["--guardian", f"TEST::{GUARDIAN}", "--fee-recipient", f"TEST::{FEES}"]
+async def deploy(out: Path, url: str, least: int, most: int) -> str:
+    """A committee, and both markets with these bet limits; the committee's address.
+
+    Recorded in out/deployments. Raises DemoFailed.
+    """
+    committee = ["--quorum", str(QUORUM), "--dispute-window", f"{DISPUTE_WINDOW}s"]
+    for i, _ in enumerate(REPORTERS, FIRST_REPORTER):
+        committee += ["--reporter", f"TEST::{i}"]
+    await _deploy(out, url, "oracle", *committee)
+    record = json.loads(record_path(CHAIN_ID, out / "deployments").read_text())
+    (oracle,) = record["oracles"]
+    market = ["--game", "both", "--fee", str(FEE_BPS), "--fee-recipient", f"TEST::{FEES}"]
+    market += ["--min-bet", str(least), "--max-bet", str(most)]
+    market += ["--operator", f"TEST::{FIRST_REPORTER}", "--oracle", oracle]
+    await _deploy(out, url, "market", *market)
+    return str(oracle)
+
+
+async def _deploy(out: Path, url: str, what: str, *options: str) -> None:
+    args = ["ape", "run", "deploy", what, *options, "--guardian", f"TEST::{GUARDIAN}"]
+    args += ["--network", f"ethereum:local:{url}", "--account", f"TEST::{ADMIN}", "--yes"]
     env = {
         "LOTTOCHAIN_DEPLOYMENTS": str(out / "deployments"),
         "APE_DATA_FOLDER": os.environ.get("APE_DATA_FOLDER", str(ROOT / ".cache" / "ape")),
     }
-    async with _child("ape run deploy", args, out / "deploy.log", ROOT, env) as ape:
+    name = f"ape run deploy {what}"
+    async with _child(name, args, out / f"deploy-{what}.log", ROOT, env) as ape:
         if code := await ape.ended(180):
             errors = [line for line in ape.lines() if line.startswith("Error: ")]
             if errors:
                 why = errors[-1].removeprefix("Error: ")
-                raise DemoFailed(f"ape run deploy: {why} (all of it: {ape.log})")
+                raise DemoFailed(f"{name}: {why} (all of it: {ape.log})")
             raise ape.failed(f"ended with exit code {code}")
 
 
 @asynccontextmanager
-async def keeper(out: Path, url: str, sources: Mapping[str, str]) -> AsyncIterator[Child]:
-    """A keeper that sends, its log in out/keeper.log, its evidence in out/evidence."""
+async def keeper(
+    out: Path, url: str, name: str, sources: Mapping[str, str]
+) -> AsyncIterator[Child]:
+    """A reporter's keeper that sends, its log in out/NAME.log, its evidence in out/NAME."""
     with TemporaryDirectory() as folder:
         settings = {
             "RPC_URL": url,
             "CHAIN_ID": str(CHAIN_ID),
             "DEPLOYMENTS": str(out / "deployments"),
-            "KEY_FILE": _key_file(folder),
-            "DATA_DIR": str(out),
+            "KEY_FILE": _key_file(folder, FIRST_REPORTER + REPORTERS.index(name)),
+            "DATA_DIR": str(out / name),
             "POLL_SECONDS": "0.1",
             "RETRY_SECONDS": "0.5",
             "ROUNDS_AHEAD": "1",
             "HTTP_PORT": "0",
             "LOG_FORMAT": "json",
             "SOURCE_TIMEOUT": str(SOURCE_PATIENCE),
-            **{f"SOURCES__{name.upper()}": where for name, where in sources.items()},
+            **{f"SOURCES__{source.upper()}": where for source, where in sources.items()},
         }
-        env = {f"LOTTOCHAIN_{name}": value for name, value in settings.items()}
+        env = {f"LOTTOCHAIN_{key}": value for key, value in settings.items()}
         args = [sys.executable, "-m", "keeper", "run", "--send"]
-        async with _child("keeper", args, out / "keeper.log", out, env) as running:
+        async with _child(name, args, out / f"{name}.log", out, env) as running:
             yield running
 
 
-def _key_file(folder: str) -> str:
-    """The keeper's key in a file that nobody else may read at any moment."""
+def _key_file(folder: str, account: int) -> str:
+    """The key of an account in a file that nobody else may read at any moment."""
+    Account.enable_unaudited_hdwallet_features()
+    path = f"m/44'/60'/0'/0/{account}"
     file = Path(folder) / "key"
     file.touch(mode=0o600)
-    file.write_text(_KEEPER_KEY + "\n")
+    file.write_text(Account.from_mnemonic(_MNEMONIC, account_path=path).key.to_0x_hex() + "\n")
     return str(file)

@@ -19,7 +19,7 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
-def _coins(wei: str) -> str:
+def coins(wei: str | int) -> str:
     """Rounded for people."""
     return f"{int(wei) / 10**18:.4f}"
 
@@ -81,7 +81,7 @@ class Watcher:
     def _show(self, told: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         event = told["event"]
         if event == "BetMatched":
-            self._held += f", {_coins(data['matchedAmount'])} matched"
+            self._held += f", {coins(data['matchedAmount'])} matched"
             return
         self.flush()
         at = dt.datetime.fromtimestamp(told["blockTime"], NEW_YORK)
@@ -93,13 +93,15 @@ class Watcher:
 
     def _sentence(self, event: str, data: Mapping[str, Any]) -> str:
         who = self._names.get(data.get("user", ""), data.get("user", ""))
-        amount = _coins(data.get("amount", "0"))
+        amount = coins(data.get("amount", "0"))
         match event:
             case "RoundCreated":
                 drawn = dt.datetime.fromtimestamp(data["drawTime"], NEW_YORK)
                 return f"is open, for the draw of {drawn:%Y-%m-%d %H:%M}"
             case "BetPlaced":
                 return f"{who} bets {amount} on {Prediction(data['prediction']).name}"
+            case "BetCancelled":
+                return f"{who} takes back {amount}"
             case "RoundLocked":
                 return "is locked"
             case "RoundFinalized":
