@@ -66,8 +66,10 @@ def _fault(written: Any) -> Fault:
 
 
 def _lies(written: Any) -> dict[str, Fault]:
+    if not isinstance(written, dict):
+        raise ValueError(f"{written!r:.40} is no table: keeper3 = {{special = 13}}")  # noqa: TRY004
     lies: dict[str, Fault] = {}
-    for name, told in (written if isinstance(written, dict) else {"": written}).items():
+    for name, told in written.items():
         reporter = name if name in REPORTERS else f"keeper{name}"
         if reporter not in REPORTERS:
             raise ValueError(f"{name!r:.40} is none of {', '.join(REPORTERS)}")
@@ -115,8 +117,12 @@ class Planned(Table):
             known = ", ".join(VOTERS[self.game.name])
             raise ValueError(f"{min(strangers)} is none of {known}")
         for reporter, lie in self.lies.items():
-            if self._drawn(lie) == drawn:
-                raise ValueError(f"what {reporter} is told was drawn: that is no lie")
+            try:
+                told = self._drawn(lie)
+            except InvalidDraw as exc:
+                raise ValueError(f"lies.{reporter}: {exc}") from None
+            if told == drawn:
+                raise ValueError(f"lies.{reporter}: that was drawn, it is no lie")
         self.book()
         return self
 
@@ -268,12 +274,12 @@ class Plan:
     def claim(self) -> tuple[Planned, str] | None:
         """After which round who claims, faster than the keepers pay.
 
-        Whoever is due most, in the last round that is decided.
+        Whoever is due most, in the last round that is decided and leaves anything due.
         """
-        for r in reversed(self.rounds):
-            if r.result:
-                book = r.book()
-                due = {user: sum(book.claimable(user)) for user in book.users}
-                name = max(due, key=lambda user: due[user], default="")
-                return (r, name) if due.get(name) else None
+        for r in reversed([r for r in self.rounds if r.result]):
+            book = r.book()
+            due = {user: sum(book.claimable(user)) for user in book.users}
+            name = max(due, key=lambda user: due[user], default="")
+            if due.get(name):
+                return r, name
         return None

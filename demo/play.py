@@ -230,8 +230,8 @@ class Run:
         await self._finished(r, RoundStatus.FINALIZED)
 
     async def _finalize_and_claim(self, r: Round, name: str, time: int) -> None:
-        say(f"- the hour is over: {name} carries it to the market, as anybody may, and in the same")
-        say("  block claims what is due in all rounds of it, to another address")
+        say(f"- the hour is over: {name} carries it to the market, as anybody may;")
+        say("  in the same block claims all that is due in its rounds, to another address")
         mine = [x.id for x in self.rounds if x.market is r.market and x.id and x.planned.result]
         before = await self.chain.rpc.balance(self.savings)
         self.gas[name] += await self.chain.send_together(

@@ -18,10 +18,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90  # seconds; nobody asserts that a run takes less
+E = 10**18
 PREDICTIONS = ["EVEN", "ODD", "HIGH", "LOW", "EVEN_LOW", "ODD_HIGH", "EVEN_HIGH", "ODD_LOW"]
 
 # Two rounds of a game in summer and winter time; a lie told twice; nobody like another; a round
-# without bets; publishers that cannot be read.
+# without bets; publishers that cannot be read; a keeper that is lied to, and two of three.
 OTHER = """
 bettors = ["Xe", "Yan", "Zoe"]
 
@@ -31,6 +32,7 @@ date = 2024-03-11
 whites = [69, 2, 3, 4, 5]
 special = 1
 faults.texas = "html"
+lies.1 = { special = 2 }
 
 [[rounds]]
 game = "powerball"
@@ -42,6 +44,10 @@ faults.texas = { whites = [1, 2, 3, 4, 6] }
 bets = [
     { bettor = "Xe", prediction = "EVEN_LOW", amount = 2 },
     { bettor = "Zoe", prediction = "ODD_HIGH", amount = "1.000000000000000001" },
+    { bettor = "Yan", prediction = "ODD", amount = 3, cancel = true },
+    { bettor = "Yan", prediction = "ODD_HIGH", amount = 5, matched = true },
+    { bettor = "Yan", prediction = "ODD_HIGH", amount = 0.5, cancel = true },
+    { bettor = "Xe", prediction = "EVEN_LOW", amount = 0.25 },
 ]
 
 [[rounds]]
@@ -59,6 +65,8 @@ whites = [70, 69, 68, 67, 66]
 special = 24
 faults.texas = "oversize"
 faults.california = { delay = 0.5 }
+lies.keeper2 = { special = 23 }
+lies.1 = { special = 23 }
 bets = []
 """
 
@@ -97,15 +105,21 @@ class Demo:
         return facts
 
     def children(self) -> dict[str, int]:
-        """Pids of what runs for it, by the first word of the command or of Python's module."""
+        """Pids of what runs for it: keepers by their folders, others by the command's word."""
         found = {}
         for proc in Path("/proc").glob("[0-9]*"):
             try:
                 cwd, command = (proc / "cwd").readlink(), (proc / "cmdline").read_text().split("\0")
+                environment = dict(
+                    line.split("=", 1)
+                    for line in (proc / "environ").read_text().split("\0")
+                    if line
+                )
             except OSError:
                 continue
             if cwd == self.out / "demo":
-                found[command[2] if "-m" in command else Path(command[0]).name] = int(proc.name)
+                name = environment.get("LOTTOCHAIN_DATA_DIR") or command[0]
+                found[Path(name).name] = int(proc.name)
         return found
 
     def until(self, text: str) -> None:
@@ -169,13 +183,16 @@ def settled(bets: list[dict[str, str]], n: int | None, bps: int) -> tuple[Any, i
         rows[bettor] = [
             a + b for a, b in zip(rows[bettor], (amount, m, winnings, refund), strict=True)
         ]
-        outcomes[how] += 1 if m or n is None else 0
+        outcomes[how] += 1 if m or (n is None and amount) else 0
         outcomes["partly matched" if m else "not matched"] += m < amount
     return rows, fees, +outcomes
 
 
-def check_books(facts: dict[str, Any], numbers: list[int | None]) -> None:
-    """The ledger follows from the bets and from what these rounds must come to."""
+def check_books(facts: dict[str, Any], numbers: list[int | None], claimed: int) -> None:
+    """The ledger follows from the bets and from what these rounds must come to.
+
+    `claimed` is the index of the round in which one bettor is faster than the keepers.
+    """
     due: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     all_fees, outcomes = 0, Counter[str]()
     for r, n in zip(facts["rounds"], numbers, strict=True):
@@ -186,6 +203,8 @@ def check_books(facts: dict[str, Any], numbers: list[int | None]) -> None:
         assert int(r["fees"]) == fees
         all_fees += fees
         outcomes += counted
+        if r is facts["rounds"][claimed]:
+            check_claim(facts["claim"], r, rows)
         for bettor, row in rows.items():
             due[bettor] = [a + b for a, b in zip(due[bettor], row, strict=True)]
     for row in facts["bettors"]:
@@ -196,6 +215,23 @@ def check_books(facts: dict[str, Any], numbers: list[int | None]) -> None:
     assert sum(int(row["net"]) for row in facts["bettors"]) == -all_fees
     assert facts["conservation"] == "0"
     assert facts["outcomes"] == outcomes
+
+
+def check_claim(claim: dict[str, Any], r: dict[str, Any], rows: dict[str, list[int]]) -> None:
+    """Whoever is due most in the round had it paid to another address."""
+    left = {
+        bettor: winnings + refund - (stake - matched)  # what was unmatched came back at the lock
+        for bettor, (stake, matched, winnings, refund) in rows.items()
+    }
+    assert claim["amount"] == str(left[claim["bettor"]]) == str(max(left.values()))
+    assert claim["market"] == r["market"]
+    assert claim["rounds"][-1] == r["roundId"]
+
+
+def votes(facts: dict[str, Any], r: dict[str, Any]) -> list[tuple[int, bool] | None]:
+    """(number, whether it is what was drawn) of each reporter, in the committee's order."""
+    assert list(r["votes"]) == facts["oracle"]["reporters"]
+    return [vote and (vote["winningNumber"], vote["right"]) for vote in r["votes"].values()]
 
 
 def answers(r: dict[str, Any]) -> dict[str, Any]:
@@ -217,12 +253,31 @@ def test_two_real_rounds(runs: tuple[Demo, Demo]) -> None:
     assert (powerball["whites"], powerball["special"]) == ([10, 21, 58, 61, 64], 17)
     assert answers(powerball) == {"ny": "failed", "texas": 64, "california": 64}
     assert powerball["dissenting"] == []
-    check_books(facts, [51, 64])
+    check_books(facts, [51, 64], claimed=1)
     assert len(facts["bettors"]) == 12
     for r in (mega, powerball):
         assert {bet["prediction"] for bet in r["bets"]} == set(PREDICTIONS)
         assert max(Counter(bet["bettor"] for bet in r["bets"]).values()) > 1
     assert facts["outcomes"].keys() == {"won", "lost", "push", "partly matched", "not matched"}
+
+
+def test_a_committee_decides(runs: tuple[Demo, Demo]) -> None:
+    facts = runs[0].facts()
+    oracle = facts["oracle"]
+    assert (oracle["quorum"], oracle["disputeWindow"]) == (2, 3600)
+    assert len({*oracle["reporters"], oracle["guardian"], oracle["address"]}) == 5
+    mega, powerball = facts["rounds"]
+    assert votes(facts, mega) == [(51, True), (51, True), (1, False)]
+    assert votes(facts, powerball) == [(64, True), (64, True), None]
+    liar = mega["votes"][oracle["reporters"][2]]
+    assert (liar["whites"], liar["special"]) == ([5, 19, 30, 38, 59], 13)
+    for r in (mega, powerball):
+        assert r["proposal"]["winningNumber"] == r["winningNumber"]
+        assert r["proposal"]["finalizableAt"] - r["proposal"]["proposedAt"] == 3600
+    # In each round somebody took all that was left to match, and somebody a stake back.
+    for r in (mega, powerball):
+        assert sum(int(bet.get("change", 0)) > 0 for bet in r["bets"]) == 1
+        assert sum(int(bet.get("cancelled", 0)) > 0 for bet in r["bets"]) == 1
 
 
 def test_what_a_reader_sees(runs: tuple[Demo, Demo]) -> None:
@@ -233,11 +288,15 @@ def test_what_a_reader_sees(runs: tuple[Demo, Demo]) -> None:
     assert all(line.isprintable() for line in demo.told.splitlines())
     assert [line for line in demo.told.splitlines() if len(line) > 80 and "/" not in line] == []
     assert "texas         5 19 30 38 59 + 13, n = 1 (out-voted)" in demo.told
+    assert "keeper3 votes for 5 19 30 38 59 + 13, n = 1 (out-voted)" in demo.told
+    assert "keeper1 votes for 5 19 30 38 59 + 12, n = 51\n" in demo.told
     assert "conservation: 0 wei\n" in demo.told
+    assert demo.told.count(" comes back as change\n") == 2
+    assert demo.told.count(" takes back 3.8108\n") == 1
     assert demo.told.count(" bets ") == sum(len(r["bets"]) for r in facts["rounds"])
     for row in facts["bettors"]:
         assert f"\n  {row['name']} " in demo.told
-    assert list((demo.out / "demo" / "evidence" / "powerball" / "2026-08-19").glob("*.json"))
+    assert list((demo.out / "demo" / "keeper3" / "evidence" / "powerball").glob("2026-08-19/*"))
     assert demo.children() == {}
 
 
@@ -254,11 +313,30 @@ def test_other_draws_lies_bettors_and_a_seed(runs: tuple[Demo, Demo]) -> None:
     assert (same_lie["special"], same_lie["dissenting"]) == (24, ["megamillions"])
     assert answers(empty) == {"megamillions": 40, "texas": "failed", "california": 40}
     assert differ["bets"] == [
-        {"bettor": "Xe", "prediction": "EVEN_LOW", "amount": str(2 * 10**18)},
-        {"bettor": "Zoe", "prediction": "ODD_HIGH", "amount": str(10**18 + 1)},
+        {"bettor": "Xe", "prediction": "EVEN_LOW", "amount": str(2 * E)},
+        {"bettor": "Zoe", "prediction": "ODD_HIGH", "amount": str(E + 1)},
+        {"bettor": "Yan", "prediction": "ODD", "amount": "0", "cancelled": str(3 * E)},
+        {
+            "bettor": "Yan",
+            "prediction": "ODD_HIGH",
+            "amount": str(E - 1),
+            "change": str(4 * E + 1),
+        },
+        {
+            "bettor": "Yan",
+            "prediction": "ODD_HIGH",
+            "amount": str(E // 4),
+            "cancelled": str(E // 4),
+        },
+        {"bettor": "Xe", "prediction": "EVEN_LOW", "amount": str(E // 4)},
     ]
     assert empty["bets"] == []
-    check_books(facts, [None, 33, 51, 40])
+    check_books(facts, [None, 33, 51, 90], claimed=2)
+    assert votes(facts, differ) == [None, None, None]
+    assert differ["proposal"] is None
+    assert votes(facts, html) == [(83, False), (33, True), (33, True)]
+    assert votes(facts, same_lie) == [(51, False), (51, False), None]
+    assert votes(facts, empty) == [(90, False), (90, False), None]
     assert [row["name"] for row in facts["bettors"]] == ["Xe", "Yan", "Zoe"]
     assert facts["seed"] == 77
 
@@ -269,11 +347,11 @@ def test_other_draws_lies_bettors_and_a_seed(runs: tuple[Demo, Demo]) -> None:
 def test_a_dead_keeper_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     demo = Demo.start(tmp_path)
     demo.until(" bets ")
-    os.kill(demo.children()["keeper"], signal.SIGKILL)
+    os.kill(demo.children()["keeper2"], signal.SIGKILL)
     assert demo.code() == 1
-    log = tmp_path / "demo" / "keeper.log"
+    log = tmp_path / "demo" / "keeper2.log"
     first, *tail = demo.complaint.splitlines()
-    assert first == f"demo: keeper ended with exit code -9; the end of {log}:"
+    assert first == f"demo: keeper2 ended with exit code -9; the end of {log}:"
     assert [line[4:] for line in tail] == [
         line[:400] for line in log.read_text().splitlines()[-12:]
     ]
@@ -286,7 +364,7 @@ def test_interrupted_it_leaves_nothing_running(tmp_path: Path) -> None:
     demos = [(number, Demo.start(tmp_path / number.name)) for number in signals]
     for number, demo in demos:
         demo.until(" bets ")
-        assert demo.children().keys() == {"anvil", "keeper"}
+        assert demo.children().keys() == {"anvil", "keeper1", "keeper2", "keeper3"}
         demo.process.send_signal(number)
     for _, demo in demos:
         assert demo.code() == 130

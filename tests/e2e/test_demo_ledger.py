@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from demo.ledger import Account, Facts, Played, differences, model, table
-from demo.plan import load
+from demo.ledger import Account, Claim, Facts, Played, Proposal, differences, table
+from demo.load import load
 from keeper.domain.consensus import Drawn
 from keeper.domain.lines import RoundStatus
-from keeper.ports import ChainEvent, RoundInfo
+from keeper.ports import ChainEvent, Committee, RoundInfo
 
 FIXTURES = """
 bettors = 8
@@ -24,6 +24,7 @@ whites = [10, 21, 58, 61, 64]
 special = 17
 """
 START = 10**24
+CLAIMANT = "Cleo"  # with these bets
 
 
 def event(name: str, amount: int, **args: Any) -> ChainEvent:
@@ -36,14 +37,18 @@ def facts(tmp_path: Path) -> Facts:
     (tmp_path / "fixtures.toml").write_text(FIXTURES)
     plan = load(tmp_path, 3)
     (planned,) = plan.rounds
-    book = model(planned)
+    book = planned.book()
     bets = {name: book.bets_of(name) for name in plan.bettors}
     due = {name: [sum(book.payout(bet)[i] for bet in bets[name]) for i in (0, 1)] for name in bets}
     events = [
         *(
-            event("BetPlaced", b.amount, user=b.bettor, prediction=b.prediction)
-            for b in planned.wagers
+            event("BetPlaced", b.amount, user=name, prediction=b.prediction)
+            for name in bets
+            for b in bets[name]
         ),
+        # What was taken back: as if it had been placed once more than it stands.
+        event("BetPlaced", 7, user="Ann", prediction=0),
+        event("BetCancelled", 7, user="Ann", betIndex=0),
         *(event("WinningsClaimed", won, user=name) for name, (won, _) in due.items() if won),
         *(event("RefundIssued", back, user=name) for name, (_, back) in due.items() if back),
         event("FeesWithdrawn", book.fees()),
@@ -53,14 +58,17 @@ def facts(tmp_path: Path) -> Facts:
     )
     answers = [Drawn(source, planned.draw) for source in ("ny", "texas", "california")]
     matched = {name: sum(map(book.matched_of, bets[name])) for name in bets}
+    claim = Claim(CLAIMANT, "0xM", [1], "0xS", sum(book.claimable(CLAIMANT)))
+    paid = {name: sum(due[name]) - claim.gained * (name == CLAIMANT) for name in bets}
     accounts = [
-        Account(
-            name, name, START, START + sum(due[name]) - sum(b.amount for b in bets[name]) - 5, 5
-        )
+        Account(name, name, START, START + paid[name] - sum(b.amount for b in bets[name]) - 5, 5)
         for name in bets
     ]
-    played = Played(planned, "0xM", 1, info, matched, events, answers)
-    return Facts(plan, [played], accounts, {"powerball": 0}, book.fees())
+    votes = {"keeper1": planned.draw, "keeper2": planned.draw, "keeper3": None}
+    proposal = Proposal(64, 1, 3601)
+    played = Played(planned, "0xM", 1, info, matched, events, answers, votes, proposal)
+    committee = Committee(("0x1", "0x2", "0x3"), 2, 3600, "0xG")
+    return Facts(plan, "0xO", committee, [played], accounts, claim, {"powerball": 0}, book.fees())
 
 
 def with_round(facts: Facts, **changed: Any) -> Facts:
@@ -94,6 +102,22 @@ def a_poorer_bettor(facts: Facts) -> Facts:
     return replace(facts, accounts=[replace(first, after=first.after - 1), *others])
 
 
+def another_vote(facts: Facts) -> Facts:
+    r = facts.rounds[0]
+    lie = replace(r.planned.draw, special=16)
+    return with_round(facts, votes={**r.votes, "keeper2": lie})
+
+
+def a_late_vote(facts: Facts) -> Facts:
+    r = facts.rounds[0]
+    return with_round(facts, votes=dict.fromkeys(r.votes, r.planned.draw))
+
+
+def less_claimed(facts: Facts) -> Facts:
+    assert facts.claim
+    return replace(facts, claim=replace(facts.claim, gained=facts.claim.gained - 1))
+
+
 def another_answer(facts: Facts) -> Facts:
     r = facts.rounds[0]
     lie = replace(r.planned.draw, special=16)
@@ -113,6 +137,19 @@ def test_a_run_by_the_rules(facts: Facts) -> None:
         (info(total_staked=1), "staked: is 1, must be"),
         (info(total_matched=1), "matched: is 1, must be"),
         (one_wei_less("BetPlaced"), "conservation: is -1, must be 0"),
+        (one_wei_less("BetPlaced"), ", staked: is"),
+        (one_wei_less("BetCancelled"), "conservation: is 1, must be 0"),
+        (one_wei_less("BetCancelled"), "Ann, staked: is"),
+        (
+            another_vote,
+            "keeper2's vote: is for 10 21 58 61 64 + 16, must be for 10 21 58 61 64 + 1",
+        ),
+        (a_late_vote, "keeper3's vote: is for 10 21 58 61 64 + 17, must be none"),
+        (lambda facts: with_round(facts, proposal=Proposal(14, 1, 2)), "proposal: is 14, must be"),
+        (lambda facts: with_round(facts, proposal=Proposal(0, 0, 0)), "proposal: is None, must be"),
+        (less_claimed, "the claim: is ('Cleo'"),
+        (less_claimed, "Cleo's balance less gas: is"),
+        (lambda facts: replace(facts, claim=None), "the claim: is None, must be ('Cleo'"),
         (one_wei_less("WinningsClaimed"), ", winnings: is"),
         (one_wei_less("RefundIssued"), ", refund: is"),
         (one_wei_less("FeesWithdrawn"), ", fees: is"),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from demo.plan import BadFixtures, load
+from demo.load import BadFixtures, load
+from demo.plan import COIN, Plan, Planned
 from keeper.domain.consensus import Agreed, Disagreement, Waiting
 from keeper.domain.lines import Prediction
 
@@ -20,9 +21,14 @@ special = 17
 BET = 'bettor = "Ann", prediction = "EVEN"'
 
 
-def loaded(folder: Path, text: str, seed: int = 1) -> object:
+def loaded(folder: Path, text: str, seed: int = 1) -> Plan:
     (folder / "fixtures.toml").write_text(text)
     return load(folder, seed)
+
+
+def the_round(folder: Path, text: str) -> Planned:
+    (r,) = loaded(folder, ROUND + text).rounds
+    return r
 
 
 @pytest.mark.parametrize(
@@ -63,8 +69,35 @@ def loaded(folder: Path, text: str, seed: int = 1) -> object:
         (ROUND + f"bets = [{{{BET}, amount = 0.009}}]", "0.009 is not from 0.01 to 1000"),
         (ROUND + f'bets = [{{{BET}, amount = "nan"}}]', "'nan' is not from"),
         (ROUND + f'bets = [{{{BET}, amount = "1.0000000000000000001"}}]', "18 decimals"),
-        (ROUND + f"bets = [{', '.join([f'{{{BET}, amount = 1}}'] * 17)}]", "Ann has 17 bets"),
+        (
+            ROUND + f"bets = [{', '.join([f'{{{BET}, amount = 1}}'] * 17)}]",
+            "bets.16 of Ann: a user has at most 16",
+        ),
         (ROUND + f"bets = [{{{BET.replace('Ann', 'Nemo')}, amount = 1}}]", "'Nemo' is none of the"),
+        (ROUND + "lies.keeper4 = {special = 1}", "'keeper4' is none of keeper1, keeper2, keeper3"),
+        (ROUND + "lies.0 = {special = 1}", "rounds.0.lies: Value error, '0' is none of keeper1"),
+        (
+            ROUND + "lies.3 = {special = 1}\nlies.keeper3 = {special = 2}",
+            "keeper3 is lied to twice",
+        ),
+        (ROUND + "lies = 3", "3 is no table: keeper3 = {special = 13}"),
+        (ROUND + 'lies.3 = "down"', "'down' is no lie"),
+        (ROUND + "lies.3 = {delay = 1}", "{'delay': 1} is no lie"),
+        (ROUND + "lies.3 = {speical = 1}", "Extra inputs are not permitted"),
+        (ROUND + "lies.3 = {special = 27}", "lies.keeper3: the special ball is not in 1..26"),
+        (ROUND + "lies.3 = {special = 17}", "lies.keeper3: that was drawn"),
+        (
+            ROUND + f"bets = [{{{BET}, amount = 1, matched = true}}]",
+            "bets.0 of Ann: less would be matched at once than",
+        ),
+        (
+            ROUND + f"bets = [{{{BET}, amount = 1, cancel = true}}, {{{BET}, amount = 1}}]",
+            "cancel bet 1 of Ann: a later bet stands above it",
+        ),
+        (
+            ROUND + f"bets = [{{{BET}, amount = 1, cancel = 1}}]",
+            "cancel: Input should be a valid b",
+        ),
     ],
 )
 def test_what_cannot_be_played_is_said_in_one_line(
@@ -92,6 +125,9 @@ def test_a_seed_deals_the_same_bets_again(tmp_path: Path) -> None:
 def test_dealt_bets_are_of_all_kinds(tmp_path: Path, seed: int) -> None:
     (tmp_path / "fixtures.toml").write_text(ROUND)
     (r,) = load(tmp_path, seed).rounds
+    *_, taker = r.wagers
+    assert taker.matched
+    assert sum(bet.matched for bet in r.wagers) == sum(bet.cancel for bet in r.wagers) == 1
     assert {bet.prediction for bet in r.wagers} == set(Prediction)
     assert len({bet.bettor for bet in r.wagers}) == 12
 
@@ -112,4 +148,71 @@ def test_dealt_bets_are_of_all_kinds(tmp_path: Path, seed: int) -> None:
 def test_what_follows_from_the_faults(tmp_path: Path, faults: str, verdict: type) -> None:
     (tmp_path / "fixtures.toml").write_text(ROUND + faults)
     (r,) = load(tmp_path, 1).rounds
-    assert isinstance(r.verdict(), verdict)
+    assert isinstance(r.verdict("keeper1"), verdict)
+
+
+RIGHT, LIE, OTHER = 64, 14, 65  # the numbers that follow
+
+
+@pytest.mark.parametrize(
+    ("told", "votes", "number"),
+    [
+        ("", {"keeper1": RIGHT, "keeper2": RIGHT, "keeper3": None}, RIGHT),
+        (
+            "lies.3 = {special = 18}",
+            {"keeper3": LIE, "keeper1": RIGHT, "keeper2": RIGHT},
+            RIGHT,
+        ),
+        (
+            "lies.1 = {special = 18}\nlies.2 = {special = 18}",
+            {"keeper1": LIE, "keeper2": LIE, "keeper3": None},
+            LIE,
+        ),
+        (
+            "lies.1 = {special = 18}\nlies.2 = {whites = [10, 21, 58, 61, 65]}",
+            {"keeper1": LIE, "keeper2": OTHER, "keeper3": RIGHT},
+            None,
+        ),
+        (
+            'faults.ny = "down"\nfaults.texas = "html"\nlies.2 = {special = 18}',
+            {"keeper2": LIE, "keeper1": None, "keeper3": None},
+            None,
+        ),
+    ],
+)
+def test_who_votes_for_what(
+    tmp_path: Path, told: str, votes: dict[str, int | None], number: int | None
+) -> None:
+    """In this order: the lied-to first, and nobody once two agree."""
+    r = the_round(tmp_path, told)
+    found = {name: vote and vote.winning_number for name, vote in r.votes.items()}
+    assert list(found.items()) == list(votes.items())
+    assert (r.result and r.result.winning_number) == number
+    assert r.book().winning_number == number
+
+
+def test_what_a_cancelled_bet_leaves(tmp_path: Path) -> None:
+    """The last bet of a line goes first, and then another is the last."""
+    odd = f"{{{BET.replace('EVEN', 'ODD')}, cancel = true, amount"
+    r = the_round(tmp_path, f"bets = [{{{BET}, amount = 3}}, {odd} = 4}}, {odd} = 2}}]")
+    assert r.cancels == [("Ann", 2), ("Ann", 1)]
+    assert [bet.amount for bet in r.book().bets_of("Ann")] == [3 * COIN, 3 * COIN, 0]
+
+
+def test_who_claims(tmp_path: Path) -> None:
+    """Whoever is due most in the last round that leaves anything due."""
+
+    def bets(winner: str, loser: str) -> str:
+        told = [f'{{bettor = "{winner}", prediction = "EVEN", amount = 3}}']
+        told += [f'{{bettor = "{loser}", prediction = "ODD", amount = 3}}']
+        return f"bets = [{', '.join(told)}]\n"
+
+    later = ROUND.replace("2026-08-19", "2026-08-22")
+    void = 'faults.ny = "down"\nfaults.texas = "html"\n'
+    ann, bob = bets("Ann", "Bob"), bets("Bob", "Ann")
+    plan = loaded(tmp_path, f"{ROUND}{ann}{later}{bob}")
+    assert plan.claim == (plan.rounds[1], "Bob")
+    for nothing in ("bets = []\n", void + bob):
+        plan = loaded(tmp_path, f"{ROUND}{ann}{later}{nothing}")
+        assert plan.claim == (plan.rounds[0], "Ann")
+    assert loaded(tmp_path, f"{ROUND}{void}{ann}").claim is None
