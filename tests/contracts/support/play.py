@@ -1,51 +1,82 @@
-"""The real market beside its model: every step is taken in both, and both must agree.
+"""The real contracts beside their models: every step is taken in both, and both must agree.
 
-The model goes first and says what the contract must announce. Time: `now` is when the next
+The model goes first and says what the contracts must announce. Time: `now` is when the next
 transaction will be mined, one second after the latest block, by which views go.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
-from keeper.domain.lines import Book, Prediction, RoundStatus
+from keeper.domain.lines import Bet, Book, Prediction, RoundStatus
+from tests.contracts.support.agreement import Agreement
 from tests.contracts.support.codec import Event
-from tests.contracts.support.contract import refused
-from tests.contracts.support.desk import LOCK_LEAD, Desk, Round
+from tests.contracts.support.committee import EVIDENCE, Committee, told
+from tests.contracts.support.contract import Contract, refused
+from tests.contracts.support.desk import LOCK_LEAD, Round
+from tests.contracts.support.polls import Draw, Poll, ascending, number_of
 
-PREDICTIONS = range(len(Prediction))
+LINE_MAX = 2**96 - 1
+
+
+class Attempt(NamedTuple):
+    """A transaction that must fail; the market's unless told."""
+
+    error: tuple[Any, ...]
+    function: str
+    arguments: tuple[Any, ...]
+    by: str
+    value: int = 0
+    contract: Contract | None = None
+
+
+class Quoted(NamedTuple):
+    """What was promised for a bet, and what stood then."""
+
+    user: str
+    index: int
+    bet: Bet
+    matched: int
+    payout: int
 
 
 class Play:
-    """Rounds, books and wallets of one market from a certain moment on.
+    """Rounds, books, polls and wallets of one market and its oracle from a certain moment on.
 
     Attributes:
         limits: the least and the most that a bet may be, wei.
-        wallets: what every user and the fee recipient must have, wei.
+        wallets: what every user, the fee recipient and the stranger must have, wei.
         forced: what was forced upon the market, wei.
         announced: rounds whose lock was recorded.
         withdrawn: rounds whose fees are out.
         paid, earned: what each round has paid to bettors and as fees, wei, by the events.
+        counts: transactions "allowed" and "refused", and quotes "kept".
     """
 
-    def __init__(self, desk: Desk, users: tuple[str, ...], limits: tuple[int, int]) -> None:
-        self.desk = desk
+    def __init__(self, committee: Committee, users: tuple[str, ...]) -> None:
+        self.committee = committee
+        self.desk = desk = committee.desk
         self.users = users
-        self.limits = limits
         self.now = desk.node.now + 1
         self.rounds: dict[int, Round] = {}
         self.books: dict[int, Book] = {}
+        self.polls: dict[int, Poll] = {}
+        self.finalized_at: dict[int, int] = {}
         self.forced = 0
         self.announced: set[int] = set()
         self.withdrawn: set[int] = set()
         self.paid: Counter[int] = Counter()
         self.earned: Counter[int] = Counter()
+        self.counts: Counter[str] = Counter()
         self.fee_bps = desk.ask("feeBps")
-        people = (*users, desk.people.fee_recipient)
+        self.limits: tuple[int, int] = (desk.ask("minBet"), desk.ask("maxBet"))
+        people = (*users, desk.people.fee_recipient, desk.people.stranger)
         self.wallets = {account: desk.balance(account) for account in people}
-        self._matched: dict[tuple[int, str], list[int]] = {}
-        self._closed: set[int] = set()  # paid out: nothing of them can change any more
+        self._quotes: dict[int, list[Quoted]] = {}
+        self._abis = {one.address.lower(): one.abi for one in (desk, committee)}
+        self._agreement = Agreement(self)
+        self.check = self._agreement.check
 
     # ---- what is where
 
@@ -64,6 +95,27 @@ class Play:
             for one in self.having(*statuses)
             for user in self.users
             if any(self.books[one.id].claimable(user))
+        ]
+
+    def gap(self, one: Round, side: int) -> int:
+        """What waits on the opposite line above this one."""
+        book = self.books[one.id]
+        longer, shorter = Prediction(side ^ 1), Prediction(side)
+        return max(0, book.line_total(longer) - book.line_total(shorter))
+
+    def space(self, one: Round, side: int) -> int:
+        """What the line can still hold."""
+        return LINE_MAX - self.books[one.id].line_total(Prediction(side))
+
+    def loose(self, one: Round) -> list[tuple[str, int, int, bool]]:
+        """Every bet with an unmatched part: (user, index, matched, whether it is the tail)."""
+        book = self.books[one.id]
+        return [
+            (user, index, book.matched_of(bet), at_tail)
+            for user in self.users
+            for index, bet in enumerate(book.bets_of(user))
+            for at_tail in [bet.offset + bet.amount == book.line_total(bet.prediction)]
+            if book.matched_of(bet) != bet.amount
         ]
 
     # ---- time
@@ -89,63 +141,190 @@ class Play:
     # ---- steps: the model first, then the contract, which must announce the same
 
     def act(
-        self, expected: list[Event], function: str, *args: Any, by: str, value: int = 0
+        self,
+        expected: list[Event],
+        function: str,
+        *args: Any,
+        by: str,
+        value: int = 0,
+        contract: Contract | None = None,
     ) -> None:
         if value:
             self.wallets[by] -= value
-        assert self.desk.do(function, *args, by=by, value=value) == expected
+        receipt = (contract or self.desk).transact(function, *args, by=by, value=value)
+        assert [self._abis[log["address"]].event(log) for log in receipt.logs] == expected
+        assert receipt.timestamp == self.now
+        self.counts["allowed"] += 1
         self._pass_to(self.now + 1)
 
-    def refuse(
-        self, error: tuple[Any, ...], function: str, *args: Any, by: str, value: int = 0
-    ) -> None:
-        """The contract must refuse with this error, and nothing changes but the time."""
+    def refuse(self, attempt: Attempt) -> None:
+        """It must fail with its error. (That nothing changes is checked after every step.)"""
+        error, function, arguments, by, value, contract = attempt
         with refused(*error):
-            self.desk.do(function, *args, by=by, value=value)
+            (contract or self.desk).transact(function, *arguments, by=by, value=value)
+        if function == "placeBet" and error[0] != "TooManyBets":
+            with refused(*error):  # at the time of that block
+                self.desk.ask("quote", *arguments, value)
+        self.counts["refused"] += 1
         self._pass_to(self.now + 1)
 
-    def create(self, draw: int) -> None:
+    def create(self, draw: int) -> Round:
         one = Round(len(self.rounds) + 1, draw, draw - LOCK_LEAD)
         self.rounds[one.id] = one
         self.books[one.id] = Book(self.fee_bps)
+        self.polls[one.id] = Poll(self.committee.quorum, self.committee.window)
         created = Event(
             "RoundCreated",
             roundId=one.id,
             drawTime=draw,
             lockTime=one.lock,
             feeBps=self.fee_bps,
-            oracle=self.desk.people.oracle,
+            oracle=self.committee.address,
         )
         self.act([created], "createRound", draw, by=self.desk.people.operator)
+        return one
 
-    def bet(self, one: Round, user: str, prediction: int, amount: int) -> None:
+    def bet(self, one: Round, user: str, side: int, amount: int) -> None:
+        """Asked about beforehand."""
+        book, prediction = self.books[one.id], Prediction(side)
+        quoted = book.quote(prediction, amount)
+        assert self.desk.ask("quote", one.id, side, amount) == quoted
+        matched = book.place(user, prediction, amount, self.now)
+        assert matched == quoted[0]
+        index = len(book.bets_of(user)) - 1
+        promise = Quoted(user, index, book.bets_of(user)[index], matched, quoted[1])
+        self._quotes.setdefault(one.id, []).append(promise)
+        expected = self._placed(one, user, side, amount, matched)
+        self.act(expected, "placeBet", one.id, side, by=user, value=amount)
+
+    def bet_matched(self, one: Round, user: str, side: int, value: int, least: int) -> None:
+        """Asked about beforehand, as far as the line could hold it."""
+        asked = min(value, self.space(one, side))
+        matched_now, *_ = self.desk.ask("quote", one.id, side, asked)
+        book = self.books[one.id]
+        taken = book.place_matched(user, Prediction(side), value, least, self.now)
+        assert taken == matched_now
+        self.wallets[user] += value - taken
+        expected = self._placed(one, user, side, taken, taken)
+        self.act(expected, "placeMatchedBet", one.id, side, least, by=user, value=value)
+
+    def _placed(self, one: Round, user: str, side: int, amount: int, matched: int) -> list[Event]:
         about = {"roundId": one.id, "user": user}
-        matched = self.books[one.id].place(user, Prediction(prediction), amount, self.now)
-        expected = [Event("BetPlaced", **about, prediction=prediction, amount=amount)]
-        if matched:
-            expected.append(Event("BetMatched", **about, matchedAmount=matched))
-        self.act(expected, "placeBet", one.id, prediction, by=user, value=amount)
+        placed = [Event("BetPlaced", **about, prediction=side, amount=amount)]
+        return placed + [Event("BetMatched", **about, matchedAmount=matched)] * bool(matched)
+
+    def take_back(self, one: Round, user: str, index: int) -> None:
+        """The unmatched part of a bet at the tail of its line."""
+        amount = self.books[one.id].cancel_unmatched(user, index)
+        self.wallets[user] += amount
+        about = {"roundId": one.id, "user": user, "betIndex": index}
+        expected = [Event("BetCancelled", **about, amount=amount)]
+        self.act(expected, "cancelUnmatched", one.id, index, by=user)
 
     def lock(self, one: Round) -> None:
         self.announced.add(one.id)
         locked = Event("RoundLocked", roundId=one.id, timestamp=self.now)
         self.act([locked], "lockRound", one.id, by=self.desk.people.stranger)
 
-    def finalize(self, one: Round, number: int) -> None:
-        self.books[one.id].finalize(number)
-        about = {"roundId": one.id, "winningNumber": number, "timestamp": self.now}
-        oracle = self.desk.people.oracle
-        self.act([Event("RoundFinalized", **about)], "finalizeRound", one.id, number, by=oracle)
-
     def cancel(self, one: Round, function: str, by: str) -> None:
         """By cancelRound or voidRound."""
         self.books[one.id].cancel()
         self.act([Event("RoundCancelled", roundId=one.id)], function, one.id, by=by)
 
+    def set_fee(self, bps: int) -> None:
+        self.fee_bps = bps
+        self.act([Event("FeeChanged", feeBps=bps)], "setFee", bps, by=self.desk.people.admin)
+
+    def set_limits(self, least: int, most: int) -> None:
+        self.limits = (least, most)
+        changed = Event("BetLimitsChanged", minBet=least, maxBet=most)
+        self.act([changed], "setBetLimits", least, most, by=self.desk.people.admin)
+
+    def pause(self) -> None:
+        guardian = self.desk.people.guardian
+        self.act([Event("Paused", account=guardian)], "pause", by=guardian)
+
+    def unpause(self) -> None:
+        admin = self.desk.people.admin
+        self.act([Event("Unpaused", account=admin)], "unpause", by=admin)
+
+    def force(self, forcer: str, amount: int) -> None:
+        """Deploys what forces ether upon the market."""
+        stranger = self.desk.people.stranger
+        self.forced += amount
+        self.wallets[stranger] -= amount
+        self.desk.node.send(stranger, None, forcer, amount)
+        self._pass_to(self.now + 1)
+
+    # ---- the committee's steps
+
+    def draw(self, one: Round, balls: tuple[tuple[int, ...], int]) -> Draw:
+        return self.committee.draw(one, *balls)
+
+    def report(self, one: Round, reporter: str, draw: Draw) -> None:
+        poll = self.polls[one.id]
+        about = {"market": self.desk.address, "roundId": one.id}
+        vote = {"ballot": poll.ballot, "draw": told(draw), "winningNumber": number_of(draw)}
+        expected = [Event("ResultReported", **about, reporter=reporter, **vote, evidence=EVIDENCE)]
+        if poll.report(reporter, draw, self.now):
+            until = poll.finalizable_at
+            expected.append(Event("ResultProposed", **about, **vote, finalizableAt=until))
+        arguments = (self.desk.address, one.id, draw, EVIDENCE)
+        self.act(expected, "report", *arguments, by=reporter, contract=self.committee)
+
+    def voted(self, one: Round, reporter: str, draw: Draw) -> bool:
+        """Whether this is the reporter's vote already."""
+        return self.polls[one.id].votes.get(reporter) == ascending(draw)
+
+    def veto(self, one: Round) -> None:
+        poll, guardian = self.polls[one.id], self.committee.guardian
+        about = {"market": self.desk.address, "roundId": one.id}
+        told_ = {"ballot": poll.ballot, "winningNumber": poll.number}
+        poll.veto()
+        vetoed = Event("ResultVetoed", **about, **told_)
+        arguments = (self.desk.address, one.id)
+        self.act([vetoed], "veto", *arguments, by=guardian, contract=self.committee)
+
+    def finalize(self, one: Round) -> None:
+        """The standing proposal, by a stranger."""
+        number = self.polls[one.id].number
+        self.books[one.id].finalize(number)
+        self.finalized_at[one.id] = self.now
+        self._keep_promises(one)
+        about = {"roundId": one.id, "winningNumber": number}
+        expected = [
+            Event("ResultFinalized", market=self.desk.address, **about),
+            Event("RoundFinalized", **about, timestamp=self.now),
+        ]
+        arguments = (self.desk.address, one.id)
+        stranger = self.desk.people.stranger
+        self.act(expected, "finalize", *arguments, by=stranger, contract=self.committee)
+
+    def _keep_promises(self, one: Round) -> None:
+        """What was quoted for a bet that won, and of which no more was matched, comes true."""
+        book = self.books[one.id]
+        for user, index, placed, matched, payout in self._quotes.pop(one.id, ()):
+            bet = book.bets_of(user)[index]
+            winnings, refund = book.payout(bet)
+            if winnings and bet == placed and book.matched_of(bet) == matched:
+                assert winnings + refund == payout
+                self.counts["kept"] += 1
+
+    # ---- payments
+
     def claim(self, one: Round, user: str) -> None:
         finalized = self.books[one.id].status is RoundStatus.FINALIZED
         function = "claimWinnings" if finalized else "claimRefund"
-        self.act(self._pay(one, user), function, one.id, by=user)
+        self.act(self._pay(one, user, user), function, one.id, by=user)
+
+    def batch(self, ids: list[int], user: str, to: str) -> None:
+        """Whatever is due to the user in these rounds, once."""
+        expected: list[Event] = []
+        for id_ in ids:
+            if any(self.books[id_].claimable(user)):
+                expected += self._pay(self.rounds[id_], user, to)
+        assert expected
+        self.act(expected, "claimWinningsBatch", ids, to, by=user)
 
     def settle(self, one: Round, crowd: list[str]) -> None:
         """Whoever in the crowd has something due gets it, once."""
@@ -153,7 +332,7 @@ class Play:
         expected: list[Event] = []
         for user in crowd:
             if any(book.claimable(user)):
-                expected += self._pay(one, user)
+                expected += self._pay(one, user, user)
         self.act(expected, "settle", one.id, crowd, by=self.desk.people.stranger)
 
     def withdraw(self, ids: list[int]) -> None:
@@ -167,132 +346,10 @@ class Play:
             self.withdrawn.add(id_)
         self.act(expected, "withdrawFees", ids, by=self.desk.people.stranger)
 
-    def set_fee(self, bps: int) -> None:
-        self.fee_bps = bps
-        self.act([Event("FeeChanged", feeBps=bps)], "setFee", bps, by=self.desk.people.admin)
-
-    def force(self, forcer: str, amount: int) -> None:
-        """Deploys what forces ether upon the market."""
-        self.forced += amount
-        self.desk.node.send(self.desk.people.stranger, None, forcer, amount)
-        self._pass_to(self.now + 1)
-
-    def _pay(self, one: Round, user: str) -> list[Event]:
+    def _pay(self, one: Round, user: str, to: str) -> list[Event]:
         winnings, refund = self.books[one.id].pay(user)
-        self.wallets[user] += winnings + refund
+        self.wallets[to] += winnings + refund
         self.paid[one.id] += winnings + refund
         about = {"roundId": one.id, "user": user}
         amounts = {"WinningsClaimed": winnings, "RefundIssued": refund}
         return [Event(name, **about, amount=amount) for name, amount in amounts.items() if amount]
-
-    # ---- agreement
-
-    def check(self) -> None:
-        """Whatever can be read agrees with the model, and the money adds up to the wei."""
-        live = [one for one in self.rounds.values() if one.id not in self._closed]
-        questions: list[tuple[Any, ...]] = []
-        for one in live:
-            questions.append(("getRoundInfo", one.id))
-            questions += [("getPredictionPool", one.id, side) for side in PREDICTIONS]
-            questions += [("claimable", one.id, user) for user in self.users]
-            questions += [("getUserBets", one.id, user) for user in self.users]
-            questions += [("getUserBet", one.id, user) for user in self.users]
-        answers = iter(self.desk.ask_all(questions))
-        for one in live:
-            self._check_info(one, next(answers))
-            pools = [next(answers) for _ in PREDICTIONS]
-            due = [next(answers) for _ in self.users]
-            bets = [next(answers) for _ in self.users]
-            sums = [next(answers) for _ in self.users]
-            self._check_lines(one, pools, bets)
-            self._check_sums(one, bets, sums)
-            self._check_due(one, due)
-        self._check_balances()
-
-    def _shown(self, one: Round) -> RoundStatus:
-        """The status at the latest block, a second before `now`."""
-        status = self.books[one.id].status
-        just_locked = status is RoundStatus.LOCKED and self.now == one.lock
-        return RoundStatus.OPEN if just_locked else status
-
-    def _check_info(self, one: Round, info: Any) -> None:
-        book = self.books[one.id]
-        assert (info.drawTime, info.lockTime) == (one.draw, one.lock)
-        assert info.status == self._shown(one)
-        assert (info.winningNumber, info.feeBps) == (book.winning_number or 0, book.fee_bps)
-        assert (info.totalStaked, info.totalMatched) == (book.staked, book.total_matched)
-
-    def _check_lines(self, one: Round, pools: list[Any], bets: list[list[Any]]) -> None:
-        book = self.books[one.id]
-        assert pools == [
-            (book.line_total(side), book.matched_total(side), book.bet_count(side))
-            for side in map(Prediction, PREDICTIONS)
-        ]
-        matched = [0] * len(PREDICTIONS)
-        for user, found in zip(self.users, bets, strict=True):
-            assert [
-                (bet.prediction, bet.amount, bet.offset, bet.placedAt, bet.refunded)
-                for bet in found
-            ] == [
-                (bet.prediction, bet.amount, bet.offset, bet.placed_at, book.refunded(bet))
-                for bet in book.bets_of(user)
-            ]
-            for bet in found:
-                matched[bet.prediction] += bet.matchedAmount
-            amounts = [bet.matchedAmount for bet in found]
-            before = self._matched.get((one.id, user), [])
-            assert all(now >= then for now, then in zip(amounts, before, strict=False)), "fell"
-            self._matched[one.id, user] = amounts
-        # Equal on both sides of a pair, and what the line says.
-        assert matched == [matched[side ^ 1] for side in PREDICTIONS]
-        assert matched == [level for _, level, _ in pools]
-
-    def _check_sums(self, one: Round, bets: list[list[Any]], sums: list[Any]) -> None:
-        book = self.books[one.id]
-        for user, found, sum_ in zip(self.users, bets, sums, strict=True):
-            settled = book.settled(user)
-            assert settled == (bool(found) and all(bet.settled for bet in found))
-            staked = sum(bet.amount for bet in found)
-            matched = sum(bet.matchedAmount for bet in found)
-            assert sum_ == (staked, matched, len(found), settled)
-
-    def _check_due(self, one: Round, due: list[tuple[int, int]]) -> None:
-        """What is due agrees with the model; in a finished round it is all that is left."""
-        book = self.books[one.id]
-        open_ = self._shown(one) is RoundStatus.OPEN
-        assert due == [(0, 0) if open_ else book.claimable(user) for user in self.users]
-        if book.finished:
-            fees_left = book.fees() - self.earned[one.id]
-            left = book.staked - self.paid[one.id] - self.earned[one.id]
-            assert sum(map(sum, due)) + fees_left == left
-            if not left:
-                self._closed.add(one.id)
-
-    def _check_balances(self) -> None:
-        owed = sum(
-            book.staked - self.paid[id_] - self.earned[id_] for id_, book in self.books.items()
-        )
-        expected = {self.desk.address: owed + self.forced} | self.wallets
-        assert self.desk.node.balances(list(expected)) == list(expected.values())
-        assert self.desk.node.now == self.now - 1
-
-    def close(self, number: int) -> None:
-        """Finishes every round and pays everybody; then the market has nothing of its own."""
-        stranger = self.desk.people.stranger
-        for one in sorted(self.unfinished, key=lambda one: one.draw):
-            self.jump(one.draw - 1)
-            if self.now > one.over:
-                self.cancel(one, "voidRound", stranger)
-            else:
-                self.finalize(one, (number + 37 * one.id) % 100)
-        self.check()
-        for index, (one, user) in enumerate(self.due(RoundStatus.FINALIZED, RoundStatus.CANCELLED)):
-            if index % 2:
-                self.settle(one, [user, user])
-            else:
-                self.claim(one, user)
-        self.withdraw([one.id for one in self.having(RoundStatus.FINALIZED)])
-        self.check()
-        for id_, book in self.books.items():
-            assert self.paid[id_] + self.earned[id_] == book.staked, id_
-        assert self.desk.balance() == self.forced
