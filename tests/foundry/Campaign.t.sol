@@ -22,8 +22,8 @@ contract Campaign is Properties {
     /// @dev After so many runs, and again after as many more, every action must have taken effect, and must have been
     /// refused, once in eight runs.
     uint256 private constant ACTS_CHECKED = 64;
-    /// @dev The same of the rarer things, each once in 128 runs.
-    uint256 private constant MARKS_CHECKED = 256;
+    /// @dev The same of rarer events and of each error, once in 128 runs.
+    uint256 private constant RARE_CHECKED = 256;
 
     function setUp() external {
         handler = new Handler();
@@ -72,7 +72,8 @@ contract Campaign is Properties {
     /// what the last run tells, and plays that run twice: its counts are in the sum twice.)
     function _count() private {
         (string[] memory acts, string[] memory marks) = _names();
-        uint256[] memory totals = new uint256[](1 + 2 * acts.length + marks.length);
+        string[] memory errors = _errors();
+        uint256[] memory totals = new uint256[](1 + 2 * acts.length + marks.length + errors.length);
         bytes memory before = vm.envOr(TOTALS, bytes(""));
         if (before.length != 0) totals = abi.decode(before, (uint256[]));
         uint256 runs = ++totals[0];
@@ -88,11 +89,19 @@ contract Campaign is Properties {
         }
         emit log("happened on the way");
         for (uint256 i = 0; i < marks.length; ++i) {
-            uint256 times = totals[at++] += handler.marks(i);
-            emit log(string.concat(_column(times), "  ", marks[i]));
-            if (runs % MARKS_CHECKED == 0 && 128 * times < runs) revert Starved(marks[i]);
+            _tell(totals[at++] += handler.marks(i), marks[i], runs);
+        }
+        emit log("errors met where they were expected");
+        for (uint256 i = 0; i < errors.length; ++i) {
+            bytes4 selector = bytes4(keccak256(bytes(errors[i])));
+            _tell(totals[at++] += handler.met(selector), errors[i], runs);
         }
         vm.setEnv(TOTALS, vm.toString(abi.encode(totals)));
+    }
+
+    function _tell(uint256 times, string memory what, uint256 runs) private {
+        emit log(string.concat(_column(times), "  ", what));
+        if (runs % RARE_CHECKED == 0 && 128 * times < runs) revert Starved(what);
     }
 
     error Starved(string what);
@@ -106,31 +115,52 @@ contract Campaign is Properties {
 
     function _names() private pure returns (string[] memory acts, string[] memory marks) {
         acts = _split(
-            "createRound,placeBet,placeMatchedBet,cancelUnmatched,quote,lockRound,cancelRound,voidRound,"
-            "finalizeRound,report,veto,finalize,claimWinnings,claimRefund,claimWinningsBatch,settle,withdrawFees,"
-            "setFee,setOracle,setBetLimits,setFeeRecipient,pause,unpause,"
+            "createRound;placeBet;placeMatchedBet;cancelUnmatched;quote;lockRound;cancelRound;voidRound;"
+            "finalizeRound;report;veto;finalize;claimWinnings;claimRefund;claimWinningsBatch;settle;withdrawFees;"
+            "setFee;setOracle;setBetLimits;setFeeRecipient;pause;unpause;"
         );
         marks = _split(
-            "bet in the last second,bet a second too late,lock in the first second,report in the first second,"
-            "report in the last second,veto in the last second,finalize in the first second,"
-            "result in the last second,void in the first second,line full,too many bets,matched bet got change,"
-            "cancelled in part,cancelled whole,vote replaced,lie told,lie outvoted,lie proposed,fees taken,"
-            "id repeated,payment refused,refuser skipped,gas burner skipped,reentry stopped,"
-            "bet inside a payment,ether forced,"
+            "bet in the last second;bet a second too late;lock in the first second;report in the first second;"
+            "report in the last second;veto in the last second;finalize in the first second;"
+            "result in the last second;void in the first second;matched bet got change;"
+            "cancelled in part;cancelled whole;vote replaced;lie told;lie outvoted;lie proposed;fees taken;"
+            "id repeated;refuser skipped;gas burner skipped;reentry stopped;bet inside a payment;ether forced;"
         );
     }
 
-    /// @dev The words that end in a comma.
+    /// @dev All errors of both contracts but those of deployments, of real draw times and of too little gas, which the
+    /// unit tests have.
+    function _errors() private pure returns (string[] memory) {
+        return _split(
+            "UnknownRound(uint256);DrawTimeOutOfRange(uint256,uint256,uint256);DrawTimeTaken(uint256,uint256);"
+            "BettingClosed(uint256,uint256);WrongStatus(uint256,uint8);TooEarly(uint256,uint256);"
+            "TooLate(uint256,uint256);InvalidPrediction(uint8);InvalidWinningNumber(uint8);"
+            "BetOutOfLimits(uint256,uint256,uint256);TooManyBets(uint256,address,uint256);"
+            "LineFull(uint256,uint8,uint256);UnknownBet(uint256,address,uint256);NothingUnmatched(uint256,uint256);"
+            "NotAtTail(uint256,uint256);NotEnoughMatched(uint256,uint256,uint256);"
+            "NotRoundOracle(uint256,address,address);NotAllowedToCancel(uint256,address);NothingDue(uint256,address);"
+            "UseClaimWinnings(uint256);PaymentRefused(address,uint256);FeeTooHigh(uint256,uint256);"
+            "InvalidBetLimits(uint256,uint256);ZeroAddress(string);EnforcedPause();ExpectedPause();"
+            "AccessControlUnauthorizedAccount(address,bytes32);NotReporter(address);NotGuardian(address,address);"
+            "NotAMarket(address);NotOracleOfRound(address,uint256,address);RoundDecided(address,uint256,uint8);"
+            "ReportTooEarly(address,uint256,uint256);ReportTooLate(address,uint256,uint256);"
+            "WrongDrawDate(uint256,uint256);InvalidDraw(uint8[5],uint8,uint8,uint8);"
+            "ProposalStands(address,uint256,uint256);NoProposal(address,uint256);"
+            "DisputeWindowOpen(address,uint256,uint256);DisputeWindowOver(address,uint256,uint256);"
+        );
+    }
+
+    /// @dev The words that end in a semicolon.
     function _split(bytes memory text) private pure returns (string[] memory words) {
         uint256 count = 0;
         for (uint256 i = 0; i < text.length; ++i) {
-            if (text[i] == ",") ++count;
+            if (text[i] == ";") ++count;
         }
         words = new string[](count);
         uint256 start = 0;
         for (uint256 w = 0; w < count; ++w) {
             uint256 end = start;
-            while (text[end] != ",") ++end;
+            while (text[end] != ";") ++end;
             bytes memory word = new bytes(end - start);
             for (uint256 i = 0; i < word.length; ++i) {
                 word[i] = text[start + i];

@@ -57,8 +57,13 @@ abstract contract BetActions is OracleActions {
     function cancelUnmatched(uint256 seed) external play(seed) {
         uint256 roundId = _round(Wanted.BETTABLE);
         address user = _bettor();
-        uint256 index = _roll(BETS_PER_USER + 1);
-        if (!_oneIn(4)) (user, index) = _cancellable(roundId, user, index);
+        // One beyond the last is tried too.
+        uint256 index = _roll(rounds[roundId].bets[user].length + 1);
+        uint256 choice = _roll(8);
+        bytes4 wanted = choice == 1
+            ? IP2PLotteryBetting.NotAtTail.selector
+            : choice == 2 ? IP2PLotteryBetting.NothingUnmatched.selector : bytes4(0);
+        if (choice != 0) (user, index) = _betThatMeets(wanted, roundId, user, index);
         _cancel(roundId, user, index);
     }
 
@@ -173,6 +178,7 @@ abstract contract BetActions is OracleActions {
 
     function _placeError(uint256 roundId, uint8 prediction, uint256 amount)
         private
+        view
         returns (bytes memory problem)
     {
         problem = _bettableError(roundId, prediction);
@@ -180,7 +186,6 @@ abstract contract BetActions is OracleActions {
         if (amount < minBet || amount > maxBet) return _outOfLimits(amount);
         uint256 total = rounds[roundId].book.stakedOn(prediction);
         if (total + amount > type(uint96).max) {
-            _mark(Mark.LINE_FULL);
             return abi.encodeWithSelector(IP2PLotteryBetting.LineFull.selector, roundId, prediction, total);
         }
     }
@@ -214,9 +219,8 @@ abstract contract BetActions is OracleActions {
         return abi.encodeWithSelector(IP2PLotteryBetting.BetOutOfLimits.selector, amount, minBet, maxBet);
     }
 
-    function _countError(uint256 roundId, address user) private returns (bytes memory) {
+    function _countError(uint256 roundId, address user) private view returns (bytes memory) {
         if (rounds[roundId].bets[user].length < BETS_PER_USER) return "";
-        _mark(Mark.TOO_MANY_BETS);
         return abi.encodeWithSelector(IP2PLotteryBetting.TooManyBets.selector, roundId, user, BETS_PER_USER);
     }
 
@@ -274,8 +278,8 @@ abstract contract BetActions is OracleActions {
         }
     }
 
-    /// @dev A bet that can be cancelled, if there is one.
-    function _cancellable(uint256 roundId, address user, uint256 index)
+    /// @dev A bet whose cancelling meets this error, or none if that is zero; if there is one.
+    function _betThatMeets(bytes4 wanted, uint256 roundId, address user, uint256 index)
         private
         view
         returns (address, uint256)
@@ -286,7 +290,7 @@ abstract contract BetActions is OracleActions {
             uint256 count = rounds[roundId].bets[owner].length;
             for (uint256 j = 0; j < count; ++j) {
                 uint256 candidate = (index + j) % count;
-                if (_cancelError(roundId, owner, candidate).length == 0) return (owner, candidate);
+                if (bytes4(_cancelError(roundId, owner, candidate)) == wanted) return (owner, candidate);
             }
         }
         return (user, index);

@@ -55,7 +55,7 @@ abstract contract PayActions is BetActions {
         for (uint256 i = 0; i < users.length; ++i) {
             users[i] = _oneIn(10) ? STRANGER : _bettorWithDues(roundId);
         }
-        if (!_oneIn(3)) _arm(address(reentrant), true);
+        _arm(address(reentrant), true);
 
         bytes memory call = abi.encodeCall(IP2PLotteryBetting.settle, (roundId, users));
         if (!_try(Act.SETTLE, STRANGER, 0, call, _bettingOverError(roundId))) return;
@@ -93,7 +93,7 @@ abstract contract PayActions is BetActions {
         if (problem.length == 0) {
             (uint256 winnings, uint256 refund) = _due(rounds[roundId], user);
             if (winnings + refund == 0) problem = _nothingDue(roundId, user);
-            else if (!_accepts(user, false)) problem = _refusal(user, winnings + refund);
+            else if (!_accepts(user, false)) problem = _paymentRefused(user, winnings + refund);
             else _arm(user, false);
         }
         if (_try(act, user, 0, call, problem)) _credit(user, _book(roundId, user));
@@ -106,11 +106,6 @@ abstract contract PayActions is BetActions {
         amount = winnings + refund;
         r.received[user] += amount;
         r.paid += amount;
-    }
-
-    function _refusal(address payee, uint256 amount) private returns (bytes memory) {
-        _mark(Mark.PAYMENT_REFUSED);
-        return _paymentRefused(payee, amount);
     }
 
     // ------------------------------------------------------------------------------------------------------ errors
@@ -134,6 +129,7 @@ abstract contract PayActions is BetActions {
 
     function _batchError(uint256[] memory ids, address user, address to)
         private
+        view
         returns (bytes memory problem, uint256 total)
     {
         if (to == address(0)) {
@@ -147,17 +143,17 @@ abstract contract PayActions is BetActions {
             total += winnings + refund;
         }
         if (total == 0) return (_nothingDue(0, user), 0);
-        if (!_accepts(to, false)) problem = _refusal(to, total);
+        if (!_accepts(to, false)) problem = _paymentRefused(to, total);
     }
 
-    function _feesError(uint256[] memory ids) private returns (bytes memory problem, uint256 total) {
+    function _feesError(uint256[] memory ids) private view returns (bytes memory problem, uint256 total) {
         for (uint256 i = 0; i < ids.length; ++i) {
             problem = _statusError(ids[i], IP2PLotteryBetting.RoundStatus.FINALIZED);
             if (problem.length != 0) return (problem, 0);
             Round storage r = rounds[ids[i]];
             if (!r.feesPaid && !_isBefore(ids, i)) total += _fees(r);
         }
-        if (total != 0 && !_accepts(feeRecipient, false)) problem = _refusal(feeRecipient, total);
+        if (total != 0 && !_accepts(feeRecipient, false)) problem = _paymentRefused(feeRecipient, total);
     }
 
     // ----------------------------------------------------------------------------------------------------- choices

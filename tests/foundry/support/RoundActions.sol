@@ -24,7 +24,7 @@ abstract contract RoundActions is Model {
         if (choice == 0) drawTime = clock + LEAD;
         if (choice == 1) drawTime = clock + 60 days + 1;
         if (choice == 2) drawTime = clock + LEAD + 1;
-        if (choice == 3 && roundCount != 0) drawTime = rounds[1 + _roll(roundCount)].drawTime;
+        if (choice == 3 || choice == 4) drawTime = rounds[_round(Wanted.BETTABLE)].drawTime;
         address caller = _oneIn(12) ? ADMIN : OPERATOR;
         if (!_isRoomForRounds()) caller = STRANGER;
         _create(caller, drawTime);
@@ -168,7 +168,7 @@ abstract contract RoundActions is Model {
 
     function _setOracle(address caller, bytes memory problem) private {
         uint256 choice = _roll(8);
-        address value = choice == 0 ? address(0) : choice == 1 ? DIRECT : address(committees[choice % 2]);
+        address value = choice == 0 ? address(0) : choice < 3 ? DIRECT : address(committees[choice % 2]);
         if (problem.length == 0) problem = _zeroError(value, "oracle");
         bytes memory call = abi.encodeCall(IP2PLotteryBetting.setOracle, (value));
         if (_try(Act.SET_ORACLE, caller, 0, call, problem)) oracle = value;
