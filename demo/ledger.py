@@ -14,6 +14,7 @@ from keeper.domain.lines import Book, Prediction, RoundStatus, outcome
 from keeper.ports import ChainEvent, Committee, RoundInfo
 from keeper.show import balls, draw_json, sentence
 
+PROPOSAL = ("winningNumber", "proposedAt", "finalizableAt")  # times in unix seconds UTC
 COLUMNS = ("stake", "matched", "winnings", "refund", "net")
 
 
@@ -44,15 +45,6 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """What a committee proposed, and when, unix seconds UTC; zeros when nothing."""
-
-    number: int
-    proposed_at: int
-    finalizable_at: int
-
-
-@dataclass(frozen=True, slots=True)
 class Played:
     """A round on the chain, and what its sources said.
 
@@ -61,6 +53,7 @@ class Played:
         events: of this round, in log order.
         answers: to a keeper that is not lied to.
         votes: by the keeper's name.
+        proposal: the committee's, under PROPOSAL, if one stood.
     """
 
     planned: Planned
@@ -71,7 +64,7 @@ class Played:
     events: Sequence[ChainEvent]
     answers: Sequence[Answer]
     votes: Mapping[str, Draw | None]
-    proposal: Proposal
+    proposal: Mapping[str, int] | None
 
     @property
     def number(self) -> int | None:
@@ -157,11 +150,7 @@ def differences(facts: Facts) -> list[str]:
                 (f"{title}, {who}'s vote", _told(r.votes[who]), _told(vote))
                 for who, vote in planned.votes.items()
             ),
-            (
-                f"{title}, proposal",
-                r.proposal.number if r.proposal.proposed_at else None,
-                book.winning_number,
-            ),
+            (f"{title}, proposal", (r.proposal or {}).get("winningNumber"), book.winning_number),
             (f"{title}, status", r.info.status.name, book.status.name),
             (f"{title}, winning number", r.number, book.winning_number),
             (f"{title}, staked", r.info.total_staked, book.staked),
@@ -245,7 +234,7 @@ def as_json(facts: Facts) -> dict[str, Any]:
 
 
 def _round_json(r: Played, facts: Facts) -> dict[str, Any]:
-    planned, verdict, proposal = r.planned, decide(r.answers), r.proposal
+    planned, verdict = r.planned, decide(r.answers)
     drawn = {"whites": list(planned.draw.whites), "special": planned.special}
     return {
         **drawn,
@@ -265,13 +254,7 @@ def _round_json(r: Played, facts: Facts) -> dict[str, Any]:
                 facts.committee.reporters, r.votes.items(), strict=True
             )
         },
-        "proposal": {
-            "winningNumber": proposal.number,
-            "proposedAt": proposal.proposed_at,
-            "finalizableAt": proposal.finalizable_at,
-        }
-        if proposal.proposed_at
-        else None,
+        "proposal": r.proposal,
         "market": r.market,
         "roundId": r.id,
         "status": r.info.status.name.lower(),

@@ -11,7 +11,7 @@ from typing import Any
 
 from demo import stage
 from demo.chain import Chain
-from demo.ledger import Account, Claim, Facts, Played, Proposal
+from demo.ledger import PROPOSAL, Account, Claim, Facts, Played
 from demo.plan import Plan, Planned, Wager
 from demo.publishers import Publishers
 from demo.stage import DISPUTE_WINDOW, QUORUM, DemoFailed
@@ -205,13 +205,15 @@ class Run:
 
     async def _result(self, r: Round) -> None:
         planned = r.planned
-        _, _, finalizable_at = await r.oracle.call("proposal", r.market.address, r.id)
+        proposal = await self._proposal(r)
         if not planned.result:
             say(f"- no {QUORUM} vote for the same: the keepers go on asking")
             # The faults end with the round: from now on nobody prints this draw at all.
             for k in self.keepers.values():
                 k.publishers.draws.remove(planned.published)
             return
+        if not proposal:
+            raise DemoFailed(f"{planned.title}: {QUORUM} agree, and nothing is proposed")
         if planned.result != planned.draw:
             say("- most were told the same lie, and so it decides, if the guardian sleeps")
         number, hours = planned.result.winning_number, DISPUTE_WINDOW // 3600
@@ -223,10 +225,10 @@ class Run:
                 await self._logged(k, event, game=game, round=r.id, number=number)
                 say(f"- {name} finds itself out-voted, and logs an error")
         if self.plan.claim and self.plan.claim[0] is planned:
-            await self._finalize_and_claim(r, self.plan.claim[1], finalizable_at)
+            await self._finalize_and_claim(r, self.plan.claim[1], proposal["finalizableAt"])
         else:
             say("- the hour is over: anybody may carry it to the market, and a keeper does")
-            await self.chain.move_to(finalizable_at)
+            await self.chain.move_to(proposal["finalizableAt"])
         await self._finished(r, RoundStatus.FINALIZED)
 
     async def _finalize_and_claim(self, r: Round, name: str, time: int) -> None:
@@ -280,10 +282,14 @@ class Run:
                 votes={
                     k.name: await r.oracle.vote_of(r.id, k.address) for k in self.keepers.values()
                 },
-                proposal=Proposal(*await r.oracle.call("proposal", r.market.address, r.id)),
+                proposal=await self._proposal(r),
             )
             for r in self.rounds
         ]
+
+    async def _proposal(self, r: Round) -> dict[str, int] | None:
+        told = await r.oracle.call("proposal", r.market.address, r.id)
+        return dict(zip(PROPOSAL, told, strict=True)) if told[1] else None
 
     # ---- telling
 

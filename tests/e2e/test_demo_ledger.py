@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from demo.ledger import Account, Claim, Facts, Played, Proposal, differences, table
+from demo.ledger import Account, Claim, Facts, Played, differences, table
 from demo.load import load
 from keeper.domain.consensus import Drawn
 from keeper.domain.lines import RoundStatus
@@ -65,7 +65,7 @@ def facts(tmp_path: Path) -> Facts:
         for name in bets
     ]
     votes = {"keeper1": planned.draw, "keeper2": planned.draw, "keeper3": None}
-    proposal = Proposal(64, 1, 3601)
+    proposal = {"winningNumber": 64}
     played = Played(planned, "0xM", 1, info, matched, events, answers, votes, proposal)
     committee = Committee(("0x1", "0x2", "0x3"), 2, 3600, "0xG")
     return Facts(plan, "0xO", committee, [played], accounts, claim, {"powerball": 0}, book.fees())
@@ -145,8 +145,11 @@ def test_a_run_by_the_rules(facts: Facts) -> None:
             "keeper2's vote: is for 10 21 58 61 64 + 16, must be for 10 21 58 61 64 + 1",
         ),
         (a_late_vote, "keeper3's vote: is for 10 21 58 61 64 + 17, must be none"),
-        (lambda facts: with_round(facts, proposal=Proposal(14, 1, 2)), "proposal: is 14, must be"),
-        (lambda facts: with_round(facts, proposal=Proposal(0, 0, 0)), "proposal: is None, must be"),
+        (
+            lambda facts: with_round(facts, proposal={"winningNumber": 14}),
+            "proposal: is 14, must",
+        ),
+        (lambda facts: with_round(facts, proposal=None), "proposal: is None, must be"),
         (less_claimed, "the claim: is ('Cleo'"),
         (less_claimed, "Cleo's balance less gas: is"),
         (lambda facts: replace(facts, claim=None), "the claim: is None, must be ('Cleo'"),
