@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,13 @@ ELSEWHERE = {  # by whoever runs this test, by other tests, or by CI
     "make test",
     "make setup && . .venv/bin/activate",
     "make gas",
+    "make audit",
+    "make mutate",
     "make lint",
 }
 NETWORK = re.compile(
-    r"polygon:amoy( |$)|https://\.\.\.|accounts generate|pip install|LOTTOCHAIN_KEYSTORE="
-    r"|keeper draw|keeper run"
+    r"polygon:amoy( |$)|polygon:mainnet|https://\.\.\.|accounts generate|pip install"
+    r"|LOTTOCHAIN_KEYSTORE=|keeper draw|keeper run"
 )
 
 
@@ -65,7 +68,8 @@ def shell(port: int, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         start_new_session=True,
     ) as process:
         yield process
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended with all that it started
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_its_commands(shell: subprocess.Popen[str], port: int, tmp_path: Path) -> None:
@@ -86,7 +90,9 @@ def test_its_commands(shell: subprocess.Popen[str], port: int, tmp_path: Path) -
     output, _ = shell.communicate("\n".join(script), timeout=240)
     assert "ALL DONE" in output, output
     assert "powerball deployed at" in output
+    assert "oracle deployed at 0x5FbDB2315678afecb367f032d93F642f64180aa3" in output
     assert "round 1 is open" in output
+    assert "0.3 POL found no opponent and came back" in output
     assert re.search(r"balance - owed\W+0 POL", output), output
     assert "Usage: python -m keeper" in output
 
