@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -119,8 +120,8 @@ class _Provider(AsyncHTTPProvider):
         )
 
     async def _make_request(self, _method: RPCEndpoint, request_data: bytes) -> bytes:
-        post = self._session.post(self._url, data=request_data, allow_redirects=False)
-        async with self._few, post as response:
+        send = partial(self._session.post, self._url, data=request_data, allow_redirects=False)
+        async with self._few, send() as response:
             body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
