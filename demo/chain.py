@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Chain:
     now: float
     accounts: tuple[str, ...]
     markets: Mapping[str, ContractMarket]
+    _events: list[ChainEvent] = field(default_factory=list)
+    _read: int = -1
 
     async def move_to(self, time: int) -> None:
         """Mines a block of that time, unless it has come already."""
@@ -64,8 +66,11 @@ class Chain:
 
     async def events(self) -> list[ChainEvent]:
         """All events of all markets so far, in log order."""
-        addresses = [market.address for market in self.markets.values()]
-        return await events(self.rpc, addresses, 0, (await self.rpc.head()).number)
+        addresses, head = [m.address for m in self.markets.values()], await self.rpc.head()
+        if head.number > self._read:
+            self._events += await events(self.rpc, addresses, self._read + 1, head.number)
+            self._read = head.number
+        return self._events
 
     async def _sent(self, sender: str, to: Contract, data: str, **values: int) -> Any:
         """The transaction's hash."""
