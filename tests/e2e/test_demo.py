@@ -288,6 +288,8 @@ def test_what_a_reader_sees(runs: tuple[Demo, Demo]) -> None:
     assert all(line.isprintable() for line in demo.told.splitlines())
     assert [line for line in demo.told.splitlines() if len(line) > 80 and "/" not in line] == []
     assert "texas         5 19 30 38 59 + 13, n = 1 (out-voted)" in demo.told
+    assert "keeper3 hears\n    megamillions  5 19 30 38 59 + 13, n = 1\n" in demo.told
+    assert "keeper1 hears\n    megamillions  5 19 30 38 59 + 12, n = 51\n" in demo.told
     assert "keeper3 votes for 5 19 30 38 59 + 13, n = 1 (out-voted)" in demo.told
     assert "keeper1 votes for 5 19 30 38 59 + 12, n = 51\n" in demo.told
     assert "conservation: 0 wei\n" in demo.told
