@@ -51,6 +51,7 @@ def counted(step: Callable[..., None]) -> Callable[..., None]:
         self.broken = True
         step(self, **drawn)
         self.effects[step.__name__] += 1
+        self.done[step.__name__] += 1
         self.broken = False
 
     return run
@@ -76,6 +77,7 @@ class Base(RuleBasedStateMachine):
         self.broken = True
         self.desk: Desk = self.committee.desk
         self.snapshot = self.desk.node.snapshot()
+        self.done: Counter[str] = Counter()  # in this game
         self.play = Play(self.committee, self.desk.people.bettors[:USERS])
         self.broken = False
 

@@ -55,6 +55,18 @@ class ResultRules(RoundRules):
         one, reporter = pick(which, self.undecided())
         self.report(one, reporter, self.drawn(one, order), last)
 
+    @precondition(lambda self: self.undecided())
+    @rule(which=picks, order=orders, last=rarely)
+    @counted
+    def agree(self, which: int, order: list[int], last: bool) -> None:
+        """As many as it takes, one after the other."""
+        one, _ = pick(which, self.undecided())
+        deadline = self.committee.deadline(one)
+        self.play.wait_for(deadline - 2 if last else one.draw)
+        for reporter in self.committee.reporters:
+            if not self.play.polls[one.id].proposed_at and self.play.now <= deadline:
+                self.play.report(one, reporter, self.drawn(one, order))
+
     @precondition(lambda self: self.reportable())
     @rule(which=picks, who=picks, order=orders, lie=st.integers(1, LIES), last=rarely)
     @counted
@@ -103,7 +115,7 @@ class ResultRules(RoundRules):
     @rule(which=picks)
     @counted
     def carry_result(self, which: int) -> None:
-        """At once or, seldom, in the last second. (Hypothesis favours the first, simplest rule.)"""
+        """At once or, seldom, in the last second."""
         one = pick(which, self.proposed())
         last = which % 8 == 7
         self.play.wait_for(one.over if last else self.play.polls[one.id].finalizable_at)
