@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-contracts test-python gas lint format lock clean
+.PHONY: help setup demo test test-contracts test-python gas coverage slither halmos audit mutate \
+	lint format lock clean audit-tools
 
 # As `. .venv/bin/activate` has it, for the commands below.
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
@@ -32,10 +33,28 @@ test-python: setup ## every other test
 gas: setup ## print what each action costs in gas
 	ape test tests/contracts/test_gas.py -s
 
+coverage: setup ## what the forge tests reach of the contracts: every line and branch, or it fails
+	python tools/coverage.py
+
+audit: audit-tools ## all that an auditor would run but mutation; some 50 minutes
+	python -m tools.audit all
+
+slither: audit-tools ## static analysis of the contracts
+	python -m tools.audit slither
+
+halmos: audit-tools ## the proofs in tests/foundry/proofs; ARGS="--match=Lines" runs some
+	python -m tools.audit halmos $(ARGS)
+
+mutate: audit-tools ## do the tests notice every change to the contracts? (takes up where it stopped)
+	python -m tools.audit mutate $(ARGS)
+
+audit-tools: setup
+	@tools/audit/setup.sh
+
 lint: setup ## check style and types: Python and Solidity
 	ruff check $(PYTHON_CODE)
 	ruff format --check $(PYTHON_CODE)
-	mypy --strict $(wildcard keeper demo scripts)
+	mypy --strict $(wildcard keeper demo scripts) tools/audit/__main__.py
 	forge fmt --check $(SOLIDITY)
 	solhint --disc --noPoster --config .solhint.json --max-warnings 0 'contracts/**/*.sol'
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.30;
+
+import {P2PLotteryBetting} from "../../../contracts/P2PLotteryBetting.sol";
+import {IP2PLotteryBetting} from "../../../contracts/interfaces/IP2PLotteryBetting.sol";
+import {vm} from "../support/Vm.sol";
+
+/// @notice The market as it is, and what a proof needs to see of its storage beside.
+contract OpenMarket is P2PLotteryBetting {
+    constructor(Params memory params) P2PLotteryBetting(params) {}
+
+    /// All that is stored of a round, in one word, except whether its fees were paid out.
+    function storedRound(uint256 roundId) external view returns (uint256 word) {
+        Round storage round = _rounds[roundId];
+        assembly ("memory-safe") {
+            word := and(sload(round.slot), not(shl(88, 0xff)))
+        }
+    }
+
+    /// The round's status as it is stored.
+    function storedStatus(uint256 roundId) external view returns (RoundStatus) {
+        return _rounds[roundId].status;
+    }
+
+    /// How many bets a user has placed, and whether all that was due to the user was paid.
+    function storedUser(uint256 roundId, address user)
+        external
+        view
+        returns (uint256 betCount, bool settled)
+    {
+        Bet storage first = _bets[roundId][user][0];
+        return (first.betCount, first.settled);
+    }
+
+    /// All that is stored of a user's first bet, in one word.
+    function storedBet(uint256 roundId, address user) external view returns (uint256 word) {
+        Bet storage first = _bets[roundId][user][0];
+        assembly ("memory-safe") {
+            word := sload(first.slot)
+        }
+    }
+}
+
+/// @title A market to prove something about
+abstract contract MarketProofs {
+    address internal constant ADMIN = address(0xA1);
+    address internal constant OPERATOR = address(0xA2);
+    address internal constant GUARDIAN = address(0xA3);
+    address internal constant ORACLE = address(0xA4);
+    address internal constant RECIPIENT = address(0xA5);
+
+    OpenMarket internal market;
+
+    function setUp() public virtual {
+        vm.warp(1_750_000_000);
+        OpenMarket.Params memory params;
+        params.game = IP2PLotteryBetting.Game("powerball", 69, 26, 0, 0);
+        params.admin = ADMIN;
+        params.operator = OPERATOR;
+        params.guardian = GUARDIAN;
+        params.oracle = ORACLE;
+        params.feeRecipient = RECIPIENT;
+        params.feeBps = 200;
+        params.minBet = 1 gwei;
+        params.maxBet = type(uint96).max;
+        market = new OpenMarket(params);
+    }
+}
