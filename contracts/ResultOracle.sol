@@ -24,10 +24,13 @@ contract ResultOracle is IResultOracle {
 
     // ----------------------------------------------------------------------------------------------- immutables
 
+    // slither-disable-start naming-convention - immutables are written like constants
     uint256 private immutable SEATS;
     uint256 private immutable QUORUM;
     uint256 private immutable DISPUTE_WINDOW;
     address private immutable GUARDIAN;
+
+    // slither-disable-end naming-convention
 
     // -------------------------------------------------------------------------------------------------- storage
 
@@ -102,6 +105,7 @@ contract ResultOracle is IResultOracle {
         // Checks
         if (msg.sender != GUARDIAN) revert NotGuardian(msg.sender, GUARDIAN);
         (uint8 winner, uint256 finalizableAt) = _proposal(market, roundId);
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp >= finalizableAt) revert DisputeWindowOver(market, roundId, finalizableAt);
 
         // Effects
@@ -115,6 +119,7 @@ contract ResultOracle is IResultOracle {
     function finalize(address market, uint256 roundId) external {
         // Checks
         (uint8 winner, uint256 finalizableAt) = _proposal(market, roundId);
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp < finalizableAt) revert DisputeWindowOpen(market, roundId, finalizableAt);
 
         // Effects
@@ -147,11 +152,13 @@ contract ResultOracle is IResultOracle {
         uint256 seat = _seats[reporter];
         if (seat == 0) return (false, draw);
         uint48 vote = _ballots[market][roundId].votes[seat - 1];
-        if (vote == 0) return (false, draw);
+        // slither-disable-next-line timestamp - a vote is no time
+        voted = vote != 0;
+        if (!voted) return (false, draw);
+        // slither-disable-next-line unused-return - the date follows from the draw time alone
         (uint256 drawTime,,,,) = IP2PLotteryBetting(market).resultTerms(roundId);
         draw.drawDate = uint32(DrawSchedule.dateOf(drawTime)); // was equal to a uint32 when the vote was taken
         (draw.whites, draw.special) = Draws.unpack(vote);
-        return (true, draw);
     }
 
     /// @inheritdoc IResultOracle
@@ -210,6 +217,7 @@ contract ResultOracle is IResultOracle {
         if (status > IP2PLotteryBetting.RoundStatus.LOCKED) {
             revert RoundDecided(market, roundId, uint8(status));
         }
+        // slither-disable-next-line timestamp - deadlines are minutes apart, a validator moves seconds
         if (block.timestamp < drawTime) revert ReportTooEarly(market, roundId, drawTime);
         uint256 deadline = drawTime + REPORT_WINDOW - DISPUTE_WINDOW;
         if (block.timestamp > deadline) revert ReportTooLate(market, roundId, deadline);

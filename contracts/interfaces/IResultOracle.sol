@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-// slither-disable-next-line solc-version - no code in here, and its readers choose their compiler
 pragma solidity ^0.8.4;
 
 /// @title A committee that gives the results of lottery draws to markets, so that no single key decides a payout
