@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ape.managers.project import ProjectManager
+
+from tests.contracts.support.solidity import compile_solidity
 
 
-def entries(project: ProjectManager, name: str) -> dict[tuple[str, str], dict]:
-    abi = project.get_contract(name).contract_type.model_dump(mode="json", by_alias=True)["abi"]
+def entries(abi: list[dict]) -> dict[tuple[str, str], dict]:
     return {(entry["type"], entry.get("name", "")): entry for entry in abi}
 
 
@@ -19,13 +19,20 @@ def named(values: list[dict]) -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def promised(project, market_type):
-    return entries(project, "IP2PLotteryBetting")
+def promised():
+    compiled = compile_solidity("contracts/interfaces/*.sol", "abi")
+    return {name: entries(contract["abi"]) for name, contract in compiled.items()}
+
+
+@pytest.fixture(scope="module")
+def kept(abi, oracle_type):
+    oracle = oracle_type.model_dump(mode="json", by_alias=True)["abi"]
+    return {"P2PLotteryBetting": entries(abi.entries), "ResultOracle": entries(oracle)}
 
 
 @pytest.mark.parametrize(("contract", "least"), [("P2PLotteryBetting", 70), ("ResultOracle", 30)])
-def test_the_contract_keeps_every_promise_by_name(project, market_type, contract, least):
-    kept, promised = entries(project, contract), entries(project, f"I{contract}")
+def test_the_contract_keeps_every_promise_by_name(kept, promised, contract, least):
+    kept, promised = kept[contract], promised[f"I{contract}"]
     assert len(promised) > least
     for key, entry in promised.items():
         assert key in kept, key
@@ -39,8 +46,8 @@ def test_the_contract_keeps_every_promise_by_name(project, market_type, contract
             ], key
 
 
-def test_what_the_market_adds_is_openzeppelins_or_a_constant(project, promised):
-    added = entries(project, "P2PLotteryBetting").keys() - promised.keys()
+def test_what_the_market_adds_is_openzeppelins_or_a_constant(kept, promised):
+    added = kept["P2PLotteryBetting"].keys() - promised["IP2PLotteryBetting"].keys()
     own = {name for kind, name in added if kind == "function" and name.isupper()}
     assert own == {
         "DEFAULT_ADMIN_ROLE",
@@ -58,8 +65,8 @@ def test_what_the_market_adds_is_openzeppelins_or_a_constant(project, promised):
     assert not {name for name in events if name.startswith(("Round", "Bet", "Fee", "Oracle"))}
 
 
-def test_what_the_oracle_adds_is_a_constant(project, market_type):
-    added = entries(project, "ResultOracle").keys() - entries(project, "IResultOracle").keys()
+def test_what_the_oracle_adds_is_a_constant(kept, promised):
+    added = kept["ResultOracle"].keys() - promised["IResultOracle"].keys()
     assert {name for kind, name in added if kind != "constructor"} == {
         "MAX_DISPUTE_WINDOW",
         "MAX_REPORTERS",
