@@ -22,6 +22,8 @@ abstract contract BetActions is OracleActions {
     uint256 private _reentryAmount;
     uint8 private _attempts;
 
+    error Reentered(bytes4 failure);
+
     // ----------------------------------------------------------------------------------------------------- actions
 
     function placeBets(uint256 seed) external play(seed) {
@@ -305,7 +307,7 @@ abstract contract BetActions is OracleActions {
         uint256 choice = _roll(settling ? 8 : 12);
         uint256 roundId = _round(Wanted.BETTABLE);
         _reentry = choice == 0 ? Reentry.NONE : choice < 8 ? Reentry.GUARDED : Reentry.BET;
-        if (_reentry == Reentry.NONE) return reentrant.arm(address(0), 0, "");
+        if (_reentry == Reentry.NONE) return _disarm();
         if (_reentry == Reentry.GUARDED) {
             return reentrant.arm(address(market), 0, _guardedCall(choice, roundId));
         }
@@ -337,17 +339,21 @@ abstract contract BetActions is OracleActions {
         coins[payee] += amount;
         if (payee != address(reentrant) || _reentry == Reentry.NONE) return;
         Reentry tried = _reentry;
-        _reentry = Reentry.NONE;
+        _disarm();
         require(reentrant.attempts() == ++_attempts, "did not call in");
         if (tried == Reentry.GUARDED) {
-            require(!reentrant.succeeded(), "reentered");
-            require(
-                reentrant.failure() == bytes4(keccak256("ReentrancyGuardReentrantCall()")), "other failure"
-            );
+            bytes4 failure = reentrant.failure();
+            if (reentrant.succeeded() || failure != bytes4(keccak256("ReentrancyGuardReentrantCall()"))) {
+                revert Reentered(failure);
+            }
             _mark(Mark.REENTRY_STOPPED);
         } else {
             _bookBetInside();
         }
+    }
+
+    function _disarm() internal {
+        _reentry = Reentry.NONE;
         reentrant.arm(address(0), 0, "");
     }
 

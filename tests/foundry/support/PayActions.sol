@@ -55,10 +55,11 @@ abstract contract PayActions is BetActions {
         for (uint256 i = 0; i < users.length; ++i) {
             users[i] = _oneIn(10) ? STRANGER : _bettorWithDues(roundId);
         }
-        _arm(address(reentrant), true);
+        bytes memory problem = _bettingOverError(roundId);
+        if (problem.length == 0) _arm(address(reentrant), true);
 
         bytes memory call = abi.encodeCall(IP2PLotteryBetting.settle, (roundId, users));
-        if (!_try(Act.SETTLE, STRANGER, 0, call, _bettingOverError(roundId))) return;
+        if (!_try(Act.SETTLE, STRANGER, 0, call, problem)) return;
         for (uint256 i = 0; i < users.length; ++i) {
             (uint256 winnings, uint256 refund) = _due(rounds[roundId], users[i]);
             if (winnings + refund == 0) continue;
@@ -68,6 +69,7 @@ abstract contract PayActions is BetActions {
                 _mark(users[i] == address(burner) ? Mark.BURNER_SKIPPED : Mark.REFUSER_SKIPPED);
             }
         }
+        _disarm(); // when it was not among those paid
     }
 
     function withdrawFees(uint256 seed) external play(seed) {
