@@ -87,8 +87,8 @@ def measure(command: list[str], seed: str) -> str:
     """Run forge and return its report; exits as forge does when a test fails."""
     REPORT.unlink(missing_ok=True)
     REPORT.parent.mkdir(parents=True, exist_ok=True)
-    # Its own build beside the other: the settings differ, and each would throw the other's away. The
-    # quick profile leaves out what Halmos reads.
+    # Its own build beside the other: the settings differ, and each would throw the other's away.
+    # The quick profile leaves out what Halmos reads.
     places = {
         "FOUNDRY_PROFILE": "quick",
         "FOUNDRY_OUT": ".cache/forge/coverage",
