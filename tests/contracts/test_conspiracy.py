@@ -36,7 +36,7 @@ from tests.contracts.support.desk import (
     Round,
 )
 
-STEPS = int(os.environ.get("LOTTOCHAIN_STEPS", "600"))
+STEPS = max(600, int(os.environ.get("LOTTOCHAIN_STEPS", "600")))
 STEPS_A_GAME = 150
 LEAST = 3  # calls of each function that the thieves must have brought through
 PATIENCE = 10  # as many times the steps wanted are taken before a function is called too rare
