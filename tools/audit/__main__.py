@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Callable
@@ -103,6 +104,8 @@ def main() -> None:
         "--match", default="Proofs$", help="only contracts whose name matches"
     )
     options = parser.parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever follows a log sees where it is
     if options.command == "all":
         sys.exit(0 if everything() else 1)
     try:

@@ -23,8 +23,8 @@ from tools.audit.mutation import Mutant, Worker, generate, suite_digest
 FOLDER = ROOT / ".cache" / "mutation"
 EXPLAINED = ROOT / "docs" / "mutants.md"
 BAR = 95  # percent
-ENTRY = re.compile(r"^### `([0-9a-f]{10})`.*?\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
-CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^###? .*\n", re.MULTILINE)
+ENTRY = re.compile(r"^- `([0-9a-f]{10})` .*\n?", re.MULTILINE)
 SHORTEST_REASON = 40  # characters
 
 
@@ -131,15 +131,16 @@ def explained() -> dict[str, str]:
     if not EXPLAINED.exists():
         return {}
     return {
-        name: " ".join(CODE.sub("", text).split())
-        for name, text in ENTRY.findall(EXPLAINED.read_text())
+        name: " ".join(ENTRY.sub("", section).split())
+        for section in SECTION.split(EXPLAINED.read_text())
+        for name in ENTRY.findall(section)
     }
 
 
 def entry(mutant: Mutant) -> str:
-    """The beginning of a survivor's entry in docs/mutants.md."""
-    lines = f"```diff\n- {mutant.before}\n+ {mutant.after}\n```"
-    return f"### `{mutant.id}` {mutant.file} ({mutant.mutator})\n\n{lines}\n"
+    """A survivor's line in docs/mutants.md, to go under the reason that it shares with others."""
+    name = Path(mutant.file).name
+    return f"- `{mutant.id}` {name}: `{mutant.before}` became `{mutant.after}`"
 
 
 def known_survivors() -> set[str]:
@@ -189,8 +190,10 @@ def check(options: argparse.Namespace) -> Report:
         ("survive", len(survivors)),
     ):
         print(f"  {number:>5} {text}")
+    if unexplained:
+        print("not explained in docs/mutants.md:")
     for mutant in unexplained:
-        print(f"\nnot explained in docs/mutants.md ({mutant.file}:{mutant.line}):\n{entry(mutant)}")
+        print(entry(mutant))
     if stale:
         print(f"explained, but no survivors: {', '.join(stale)}")
     passed = bool(noticed) and score >= BAR and not unexplained and not stale

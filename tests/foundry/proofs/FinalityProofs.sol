@@ -33,14 +33,14 @@ contract FinalityProofs is MarketProofs {
     function check_claimWinnings(address caller, uint96 value, uint256 round, uint40 time, uint256 named)
         external
     {
-        _oneBet(named, caller);
+        _assumeOneBet(named, caller);
         _prove(caller, value, round, time, abi.encodeCall(market.claimWinnings, (named)));
     }
 
     function check_claimRefund(address caller, uint96 value, uint256 round, uint40 time, uint256 named)
         external
     {
-        _oneBet(named, caller);
+        _assumeOneBet(named, caller);
         _prove(caller, value, round, time, abi.encodeCall(market.claimRefund, (named)));
     }
 
@@ -52,7 +52,7 @@ contract FinalityProofs is MarketProofs {
         uint256 named,
         address to
     ) external {
-        _oneBet(named, caller);
+        _assumeOneBet(named, caller);
         _prove(caller, value, round, time, abi.encodeCall(market.claimWinningsBatch, (_list(named), to)));
     }
 
@@ -64,10 +64,8 @@ contract FinalityProofs is MarketProofs {
         uint256 named,
         address bettor
     ) external {
-        _oneBet(named, bettor);
-        address[] memory bettors = new address[](1);
-        bettors[0] = bettor;
-        _prove(caller, value, round, time, abi.encodeCall(market.settle, (named, bettors)));
+        _assumeOneBet(named, bettor);
+        _prove(caller, value, round, time, abi.encodeCall(market.settle, (named, _list(bettor))));
     }
 
     function check_withdrawFees(address caller, uint96 value, uint256 round, uint40 time, uint256 named)
@@ -87,15 +85,5 @@ contract FinalityProofs is MarketProofs {
         (bool done,) = address(market).call{value: value}(data);
         vm.assume(done); // what reverts changes nothing
         assert(market.storedRound(round) == stored);
-    }
-
-    function _oneBet(uint256 round, address user) private view {
-        (uint256 bets,) = market.storedUser(round, user);
-        vm.assume(bets <= 1);
-    }
-
-    function _list(uint256 round) private pure returns (uint256[] memory list) {
-        list = new uint256[](1);
-        list[0] = round;
     }
 }

@@ -22,21 +22,16 @@ contract OpenMarket is P2PLotteryBetting {
         return _rounds[roundId].status;
     }
 
-    /// How many bets a user has placed, and whether all that was due to the user was paid.
-    function storedUser(uint256 roundId, address user)
-        external
-        view
-        returns (uint256 betCount, bool settled)
-    {
-        Bet storage first = _bets[roundId][user][0];
-        return (first.betCount, first.settled);
+    /// How many bets a user has placed.
+    function storedCount(uint256 roundId, address user) external view returns (uint256) {
+        return _bets[roundId][user][0].betCount;
     }
 
-    /// All that is stored of a user's first bet, in one word.
-    function storedBet(uint256 roundId, address user) external view returns (uint256 word) {
-        Bet storage first = _bets[roundId][user][0];
+    /// All that is stored of one of a user's bets, in one word.
+    function storedBet(uint256 roundId, address user, uint256 index) external view returns (uint256 word) {
+        Bet storage bet = _bets[roundId][user][index];
         assembly ("memory-safe") {
-            word := sload(first.slot)
+            word := sload(bet.slot)
         }
     }
 }
@@ -64,5 +59,19 @@ abstract contract MarketProofs {
         params.minBet = 1 gwei;
         params.maxBet = type(uint96).max;
         market = new OpenMarket(params);
+    }
+
+    function _assumeOneBet(uint256 round, address user) internal view {
+        vm.assume(market.storedCount(round, user) <= 1);
+    }
+
+    function _list(uint256 round) internal pure returns (uint256[] memory list) {
+        list = new uint256[](1);
+        list[0] = round;
+    }
+
+    function _list(address user) internal pure returns (address[] memory list) {
+        list = new address[](1);
+        list[0] = user;
     }
 }
