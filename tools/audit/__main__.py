@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import signal
 import sys
 from collections.abc import Callable
 
@@ -104,6 +105,7 @@ def main() -> None:
         "--match", default="Proofs$", help="only contracts whose name matches"
     )
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # takes the tools along
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # whoever follows a log sees where it is
     if options.command == "all":
