@@ -64,12 +64,20 @@ contract Settings is Stage {
 
     function test_settingsAreTheAdmins() external {
         vm.prank(ADMIN);
+        vm.expectEmit();
+        emit M.FeeChanged(500);
         market.setFee(500);
         vm.prank(ADMIN);
+        vm.expectEmit();
+        emit M.OracleChanged(ALICE);
         market.setOracle(ALICE);
         vm.prank(ADMIN);
+        vm.expectEmit();
+        emit M.BetLimitsChanged(1 gwei, 1 gwei);
         market.setBetLimits(1 gwei, 1 gwei);
         vm.prank(ADMIN);
+        vm.expectEmit();
+        emit M.FeeRecipientChanged(BOB);
         market.setFeeRecipient(BOB);
         require(market.feeBps() == 500 && market.oracle() == ALICE, "fee, oracle");
         require(market.minBet() == 1 gwei && market.maxBet() == 1 gwei, "limits");

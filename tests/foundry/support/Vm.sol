@@ -8,6 +8,7 @@ interface Vm {
     function deal(address account, uint256 balance) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function expectRevert(bytes calldata data) external;
+    function expectEmit() external;
     function assume(bool condition) external pure;
     function setEnv(string calldata name, string calldata value) external;
     function envOr(string calldata name, bytes calldata fallback_) external view returns (bytes memory);
