@@ -75,12 +75,11 @@ contract FinalityProofs is MarketProofs {
     }
 
     function _prove(address caller, uint96 value, uint256 round, uint40 time, bytes memory data) private {
-        vm.warp(time);
+        _before(caller, value, time);
         uint8 status = uint8(market.storedStatus(round));
         vm.assume(status == 3 || status == 4);
         vm.assume(round <= market.roundCount()); // no round stands beyond the count, see createRound
         uint256 stored = market.storedRound(round);
-        vm.deal(caller, value);
         vm.prank(caller);
         (bool done,) = address(market).call{value: value}(data);
         vm.assume(done); // what reverts changes nothing

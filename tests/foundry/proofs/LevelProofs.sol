@@ -58,9 +58,7 @@ contract LevelProofs is MarketProofs {
     }
 
     function _call(address caller, uint96 value, uint40 time, bytes memory data) private {
-        vm.warp(time);
-        vm.deal(address(market), 1 << 120);
-        vm.deal(caller, value);
+        _before(caller, value, time);
         vm.prank(caller);
         (bool done,) = address(market).call{value: value}(data);
         vm.assume(done); // what reverts changes nothing

@@ -61,6 +61,14 @@ abstract contract MarketProofs {
         market = new OpenMarket(params);
     }
 
+    /// Any time, a caller with what the call brings, and a market that can pay what it may owe: else what pays would
+    /// always fail, and a proof about it would say nothing.
+    function _before(address caller, uint96 value, uint40 time) internal {
+        vm.warp(time);
+        vm.deal(address(market), 1 << 120);
+        vm.deal(caller, value);
+    }
+
     function _assumeOneBet(uint256 round, address user) internal view {
         vm.assume(market.storedCount(round, user) <= 1);
     }

@@ -112,7 +112,7 @@ contract PaymentProofs is MarketProofs {
     function check_claimPaysWhatIsDue(address caller, uint40 time, uint256 round) external {
         _assumeOneBet(round, caller);
         vm.assume(caller != address(market));
-        _fund(caller, 0, time);
+        _before(caller, 0, time);
         (uint256 winnings, uint256 refund) = market.claimable(round, caller);
         vm.prank(caller);
         market.claimWinnings(round);
@@ -130,19 +130,12 @@ contract PaymentProofs is MarketProofs {
         bytes memory data
     ) private {
         vm.assume(other != caller && other != address(market) && index < 16);
-        _fund(caller, value, time);
+        _before(caller, value, time);
         uint256 balance = other.balance;
         uint256 bet = market.storedBet(round, other, index);
         vm.prank(caller);
         (bool done,) = address(market).call{value: value}(data);
         vm.assume(done); // what reverts changes nothing
         assert((other.balance ^ balance) | (market.storedBet(round, other, index) ^ bet) == 0);
-    }
-
-    /// The market has more than it can owe.
-    function _fund(address caller, uint96 value, uint40 time) private {
-        vm.warp(time);
-        vm.deal(address(market), 1 << 120);
-        vm.deal(caller, value);
     }
 }
