@@ -142,13 +142,10 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
     function placeBet(uint256 roundId, uint8 prediction) external payable whenNotPaused {
         // Not guarded against reentrancy: it makes no call, and whoever is being paid may bet.
         // Checks
-        _requireBettable(roundId, prediction);
-        _requireWithinLimits(msg.value);
-        (uint256 own, uint256 other) = _lines(roundId, prediction);
-        _requireRoom(roundId, prediction, own, msg.value);
+        (uint256 own, uint256 matchedNow) = _requireBettable(roundId, prediction, msg.value);
 
         // Effects
-        _place(roundId, prediction, own, msg.value, Lines.matched(other, own, msg.value));
+        _place(roundId, prediction, own, msg.value, matchedNow);
     }
 
     /// @inheritdoc IP2PLotteryBetting
@@ -159,7 +156,8 @@ contract P2PLotteryBetting is MarketBook, ReentrancyGuardTransient {
         nonReentrant
     {
         // Checks
-        _requireBettable(roundId, prediction);
+        _requireBetting(roundId);
+        _requirePrediction(prediction);
         if (msg.value > _maxBet) revert BetOutOfLimits(msg.value, _minBet, _maxBet);
         (uint256 own, uint256 other) = _lines(roundId, prediction);
         uint256 taken = Lines.matched(other, own, msg.value);

@@ -139,11 +139,8 @@ abstract contract MarketBook is MarketSettings {
         whenNotPaused
         returns (uint256 matchedNow, uint256 payoutIfWon, uint256 fee)
     {
-        _requireBettable(roundId, prediction);
-        _requireWithinLimits(amount);
-        (uint256 own, uint256 other) = _lines(roundId, prediction);
-        _requireRoom(roundId, prediction, own, amount);
-        matchedNow = Lines.matched(other, own, amount);
+        uint256 own;
+        (own, matchedNow) = _requireBettable(roundId, prediction, amount);
         fee = Lines.fee(own, matchedNow, _rounds[roundId].feeBps);
         payoutIfWon = amount + matchedNow - fee;
     }
@@ -186,18 +183,21 @@ abstract contract MarketBook is MarketSettings {
         if (block.timestamp >= lockTime) revert BettingClosed(roundId, lockTime);
     }
 
-    function _requireBettable(uint256 roundId, uint8 prediction) internal view {
+    /// @dev Whether a bet of `amount` may be placed.
+    /// @return own the total of its line so far, where it would begin
+    /// @return matchedNow what of it would be matched at once
+    function _requireBettable(uint256 roundId, uint8 prediction, uint256 amount)
+        internal
+        view
+        returns (uint256 own, uint256 matchedNow)
+    {
         _requireBetting(roundId);
         _requirePrediction(prediction);
-    }
-
-    function _requireWithinLimits(uint256 amount) internal view {
         if (amount < _minBet || amount > _maxBet) revert BetOutOfLimits(amount, _minBet, _maxBet);
-    }
-
-    /// @dev Whether a line that holds `own` can hold `amount` more.
-    function _requireRoom(uint256 roundId, uint8 prediction, uint256 own, uint256 amount) internal pure {
+        uint256 other;
+        (own, other) = _lines(roundId, prediction);
         if (amount > type(uint96).max - own) revert LineFull(roundId, prediction, own);
+        matchedNow = Lines.matched(other, own, amount);
     }
 
     function _requirePrediction(uint8 prediction) internal pure {

@@ -11,7 +11,6 @@ from eth_abi import decode, encode
 from eth_utils import keccak, to_checksum_address
 from eth_utils.abi import collapse_if_tuple
 
-WORD = 32
 SELECTOR = 4
 
 

@@ -46,18 +46,9 @@ class Contract:
         except Reverted as reverted:
             raise self.abi.refusal(reverted.data) from None
 
-    def do(
-        self,
-        function: str,
-        *args: Any,
-        by: str,
-        value: int = 0,
-        at: int | None = None,
-        gas: int = GAS,
-    ) -> list[Event]:
-        """Sends a transaction; this contract's events. Raises Refused."""
-        receipt = self.transact(function, *args, by=by, value=value, at=at, gas=gas)
-        return self.own(receipt)
+    def do(self, function: str, *args: Any, **how: Any) -> list[Event]:
+        """As `transact`; this contract's events."""
+        return self.own(self.transact(function, *args, **how))
 
     def own(self, receipt: Receipt) -> list[Event]:
         """This contract's events in a receipt."""
