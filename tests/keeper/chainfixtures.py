@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".cache" / "tests"
 CONTRACTS = ("P2PLotteryBetting", "ResultOracle")
 E = 10**18
+FINALIZED, CANCELLED = 3, 4  # how a round stands, as the market numbers it
 
 # The accounts and keys that every anvil has.
 ACCOUNTS = [
@@ -185,13 +186,6 @@ class Chain:
         factory = Web3().eth.contract(abi=code["abi"], bytecode=code["bytecode"])
         return await self.send(ADMIN, None, factory.constructor(*args).data_in_transaction)
 
-    async def logs(self, address: str, event: str) -> list[dict[str, Any]]:
-        """All logs of an event, by its signature."""
-        topic = Web3.to_hex(Web3.keccak(text=event))
-        query = {"address": address, "fromBlock": "0x0", "topics": [topic]}
-        found: list[dict[str, Any]] = await self.rpc("eth_getLogs", query)
-        return found
-
 
 @dataclass
 class OnChain:
@@ -219,9 +213,22 @@ class OnChain:
         """What a view returns; several values, or a struct, as a tuple."""
         call = {"to": self.address, "data": self.encode(function, *args)}
         raw = await self.chain.rpc("eth_call", call, "latest")
-        entry = next(e for e in self.abi if e.get("name") == function)
+        entry = self._entry(function)
         values = decode([_type(o) for o in entry["outputs"]], bytes.fromhex(raw[2:]))
         return values[0] if len(values) == 1 else values
+
+    async def logs(self, event: str) -> list[dict[str, Any]]:
+        """All of an event."""
+        entry = self._entry(event)
+        kinds = ",".join(map(_type, entry["inputs"]))
+        topic = Web3.to_hex(Web3.keccak(text=f"{event}({kinds})"))
+        query = {"address": self.address, "fromBlock": "0x0", "topics": [topic]}
+        found: list[dict[str, Any]] = await self.chain.rpc("eth_getLogs", query)
+        return found
+
+    def _entry(self, name: str) -> Any:
+        """The function or event in the ABI."""
+        return next(e for e in self.abi if e.get("name") == name)
 
 
 @dataclass
@@ -232,11 +239,9 @@ class DeployedOracle(OnChain):
 
     async def reports(self) -> list[tuple[str, str]]:
         """(reporter, evidence) of every report to it, in order."""
-        draw = "(uint32,uint8[5],uint8)"
-        event = f"ResultReported(address,uint256,address,uint256,{draw},uint8,bytes32)"
         return [
             (to_checksum_address("0x" + log["topics"][3][-40:]), "0x" + log["data"][-64:])
-            for log in await self.chain.logs(self.address, event)
+            for log in await self.logs("ResultReported")
         ]
 
 

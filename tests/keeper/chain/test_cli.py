@@ -9,12 +9,11 @@ import json
 import os
 import pty
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from demo.publishers import REAL_DRAWS, Fault, FaultKind, Publishers
+from demo.publishers import Fault, FaultKind, Publishers
 from keeper.domain.calendar import draw_time, next_draw_times
 from keeper.domain.draw import POWERBALL
 from tests.keeper.chain.conftest import DRAW
@@ -23,12 +22,6 @@ from tests.keeper.chainfixtures import BETTORS, KEEPER, ROOT, Chain, Deployed, E
 
 GAME, DATE = "powerball", "2026-08-19"
 KEY = (GAME, GAME)
-
-
-@pytest.fixture
-async def publishers() -> AsyncIterator[Publishers]:
-    async with Publishers(REAL_DRAWS) as running:
-        yield running
 
 
 @pytest.fixture

@@ -291,6 +291,31 @@ async def test_nobody_listens() -> None:
     await rpc.close()
 
 
+async def test_a_request_that_is_cancelled_while_it_waits_for_its_turn_was_never_begun(
+    endpoint: Callable[[Answer], Awaitable[Rpc]],
+) -> None:
+    """Python would warn of what was begun and not awaited, and a warning fails a test."""
+    busy, asked = asyncio.Event(), 0
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        await busy.wait()
+        told = {"jsonrpc": "2.0", "id": (await request.json())["id"], "result": "0x1"}
+        return web.json_response(told)
+
+    rpc = await endpoint(answer)
+    *asking, waiting = (asyncio.create_task(rpc.check()) for _ in range(9))
+    while asked < 8:
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    busy.set()
+    await asyncio.gather(*asking)
+    assert asked == 8
+
+
 async def test_another_chain_is_refused(chain: Chain) -> None:
     rpc = Rpc(chain.url, 137)
     with pytest.raises(WrongChain, match="serves chain 31337, not 137"):

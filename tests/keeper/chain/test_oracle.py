@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.publishers import Published, Publishers
+from demo.publishers import Publishers
 from keeper.chain import abi
-from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle, report
 from keeper.chain.rpc import Rpc
-from keeper.domain.draw import POWERBALL
 from keeper.errors import Reverted, WrongContract
 from tests.keeper.chain.committee import DATE, DRAWN, LIE, vote
 from tests.keeper.chain.conftest import DRAW
@@ -37,19 +34,17 @@ HOUR = 3600
 
 
 @pytest.fixture
-async def publishers() -> AsyncIterator[Publishers]:
-    """Those that print what was drawn."""
-    async with Publishers([Published(POWERBALL, DATE, DRAWN.whites, DRAWN.special)]) as running:
-        yield running
+def market(rpc: Rpc, decided: Deployed) -> ContractMarket:
+    """The one that the committee decides, as the keeper sees it."""
+    return ContractMarket(rpc, decided.address, decided.game, decided.block)
 
 
 # ---- the wrapper
 
 
 async def test_committee_votes_and_proposal(
-    chain: Chain, rpc: Rpc, decided: Deployed, oracle: DeployedOracle
+    chain: Chain, market: ContractMarket, decided: Deployed, oracle: DeployedOracle
 ) -> None:
-    market = ContractMarket(rpc, decided.address, decided.game, decided.block)
     seen = ContractOracle(market, oracle.address.lower())
     committee = await seen.committee()
     assert (committee.reporters, committee.quorum) == (tuple(REPORTERS), 2)
@@ -79,38 +74,33 @@ async def test_committee_votes_and_proposal(
     assert args["draw"] == ((DATE - dt.date(1970, 1, 1)).days, LIE.whites, LIE.special)
 
 
-async def test_what_is_no_committee_is_told_apart(
-    rpc: Rpc, chain: Chain, decided: Deployed
-) -> None:
-    market = ContractMarket(rpc, decided.address, decided.game, decided.block)
-    for address in (KEEPER, decided.address, await chain.deploy_code(REFUSES)):
+async def test_what_is_no_committee_is_told_apart(chain: Chain, market: ContractMarket) -> None:
+    for address in (KEEPER, market.address, await chain.deploy_code(REFUSES)):
         with pytest.raises(WrongContract):
             await ContractOracle(market, address).committee()
 
 
 async def test_a_vote_on_no_date_is_no_vote_of_a_committee(
-    rpc: Rpc, chain: Chain, decided: Deployed
+    chain: Chain, market: ContractMarket
 ) -> None:
     """From what answers everything with the same eight words."""
     words = b"".join(n.to_bytes(32) for n in (1, 2**32 - 1, 1, 2, 3, 4, 5, 6))
     same = bytes.fromhex("610100600e600039610100" + "6000f3") + words
     address = await chain.deploy_code("0x61010e80600c6000396000f3" + same.hex())
-    market = ContractMarket(rpc, decided.address, decided.game, decided.block)
     with pytest.raises(WrongContract, match="on no date"):
         await ContractOracle(market, address).vote_of(1, ANN)
 
 
 async def test_refusals_of_the_oracle_are_understood(
-    rpc: Rpc, decided: Deployed, oracle: DeployedOracle
+    rpc: Rpc, market: ContractMarket, oracle: DeployedOracle
 ) -> None:
-    market = Contract(rpc, decided.address, decided.abi)
     seen = ContractOracle(market, oracle.address)
     sent: Any = {"to": oracle.address, "from": REPORTERS[0]}
-    sent["data"] = seen.encode("report", *report(decided.address, 1, DRAWN, bytes(32)))
+    sent["data"] = seen.encode("report", *report(market.address, 1, DRAWN, bytes(32)))
     with pytest.raises(Reverted) as told:
         await rpc.ask(rpc.w3.eth.call(sent))
     assert told.value.name == "ReportTooEarly"
-    assert told.value.args_ == {"market": decided.address, "roundId": 1, "time": DRAW}
+    assert told.value.args_ == {"market": market.address, "roundId": 1, "time": DRAW}
 
 
 # ---- status
