@@ -75,8 +75,8 @@ def load(folder: Path, seed: int) -> Plan:
         raise BadFixtures(f"cannot read {path}: {exc.strerror}") from None
     except ValidationError as exc:
         error = exc.errors(include_url=False)[0]
-        where = ".".join(map(str, error["loc"]))
-        raise BadFixtures(f"{path}: {where}: {error['msg']}") from None
+        where, why = ".".join(map(str, error["loc"])), error["msg"].removeprefix("Value error, ")
+        raise BadFixtures(f"{path}: {where}: {why}") from None
     except ValueError as exc:
         raise BadFixtures(f"{path}: {exc}") from None
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from demo.publishers import Fault, FaultKind, Published
+from demo.publishers import NO_FAULT, Fault, FaultKind, Published, printed
 from demo.stage import FEE_BPS, QUORUM, REPORTERS
 from keeper.domain.calendar import draw_time
 from keeper.domain.consensus import Agreed, Answer, Drawn, Failed, Failure, Verdict, decide
@@ -65,20 +65,25 @@ def _fault(written: Any) -> Fault:
     return Fault(kind, special=fault.special, whites=fault.whites, seconds=fault.delay)
 
 
-def _lies(written: Any) -> dict[str, Fault]:
+def _lie(written: Any) -> Fault:
+    lie = _fault(written)
+    if lie.kind is not FaultKind.LIE:
+        raise ValueError(f"{written!r:.40} is no lie: it has neither special nor whites")
+    return lie
+
+
+def _by_reporter(written: Any) -> Any:
+    """A table whose keys are the reporters' names, or their numbers."""
     if not isinstance(written, dict):
-        raise ValueError(f"{written!r:.40} is no table: keeper3 = {{special = 13}}")  # noqa: TRY004
-    lies: dict[str, Fault] = {}
+        return written
+    lies: dict[str, Any] = {}
     for name, told in written.items():
         reporter = name if name in REPORTERS else f"keeper{name}"
         if reporter not in REPORTERS:
             raise ValueError(f"{name!r:.40} is none of {', '.join(REPORTERS)}")
         if reporter in lies:
             raise ValueError(f"{reporter} is lied to twice")
-        lie = _fault(told)
-        if lie.kind is not FaultKind.LIE:
-            raise ValueError(f"{told!r:.40} is no lie: it has neither special nor whites")
-        lies[reporter] = lie
+        lies[reporter] = told
     return lies
 
 
@@ -106,19 +111,21 @@ class Planned(Table):
     whites: _Whites
     special: int
     faults: dict[str, Annotated[Fault, BeforeValidator(_fault)]] = {}
-    lies: Annotated[dict[str, Fault], BeforeValidator(_lies)] = {}
+    lies: Annotated[
+        dict[str, Annotated[Fault, BeforeValidator(_lie)]], BeforeValidator(_by_reporter)
+    ] = {}
     bets: list[Wager] | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         draw_time(self.game, self.date)
-        drawn = self._drawn()
+        drawn = self.draw
         if strangers := self.faults.keys() - set(VOTERS[self.game.name]):
             known = ", ".join(VOTERS[self.game.name])
             raise ValueError(f"{min(strangers)} is none of {known}")
         for reporter, lie in self.lies.items():
             try:
-                told = self._drawn(lie)
+                told = self._told(lie)
             except InvalidDraw as exc:
                 raise ValueError(f"lies.{reporter}: {exc}") from None
             if told == drawn:
@@ -144,7 +151,7 @@ class Planned(Table):
     @property
     def draw(self) -> Draw:
         """What is drawn."""
-        return self._drawn()
+        return self._told(NO_FAULT)
 
     @property
     def published(self) -> Published:
@@ -176,8 +183,8 @@ class Planned(Table):
 
     def verdict(self, reporter: str) -> Verdict:
         """What follows for a keeper from what its publishers are made to print."""
-        faults = self.faults_of(reporter)
-        return decide([self._answer(name, faults.get(name)) for name in VOTERS[self.game.name]])
+        faults, sources = self.faults_of(reporter), VOTERS[self.game.name]
+        return decide([self._answer(name, faults.get(name, NO_FAULT)) for name in sources])
 
     @property
     def votes(self) -> Mapping[str, Draw | None]:
@@ -236,22 +243,19 @@ class Planned(Table):
                 case kind, _:
                     yield f"{source} misbehaves: {kind}"
         for reporter, told in self.lies.items():
-            lie = self._drawn(told)
+            lie = self._told(told)
             yield f"two publishers tell {reporter} {balls(lie)}, n = {lie.winning_number}"
 
-    def _drawn(self, lie: Fault | None = None) -> Draw:
+    def _told(self, fault: Fault) -> Draw:
         """The draw, or what a lie makes of it. Raises InvalidDraw."""
-        whites, special = (lie.whites, lie.special) if lie else (None, None)
-        special = self.special if special is None else special
-        return make_draw(self.game, self.date, whites or self.whites, special)
+        told = printed(self.published, fault)
+        return make_draw(told.game, told.date, told.whites, told.special)
 
-    def _answer(self, source: str, fault: Fault | None) -> Answer:
-        if fault is None or fault.kind is FaultKind.SLOW:
-            return Drawn(source, self.draw)
-        if fault.kind is not FaultKind.LIE:
+    def _answer(self, source: str, fault: Fault) -> Answer:
+        if fault.kind in _PLAIN_FAULTS:
             return Failed(source, Failure.FORMAT, fault.kind)
         try:
-            return Drawn(source, self._drawn(fault))
+            return Drawn(source, self._told(fault))
         except InvalidDraw as exc:
             return Failed(source, Failure.NUMBER, str(exc))
 

@@ -205,7 +205,7 @@ class Publishers:
         draws = sorted((d for d in self.draws if d.game == game), key=lambda d: d.date)
         return [
             (
-                _lie(d, fault),
+                printed(d, fault),
                 self._now is None or self._now() >= draw_time(game, d.date) + self._after + late,
             )
             for d in reversed(draws)
@@ -317,7 +317,8 @@ class Publishers:
         return response
 
 
-def _lie(draw: Published, fault: Fault) -> Published:
+def printed(draw: Published, fault: Fault) -> Published:
+    """What a publisher with this fault prints of a draw: another one, if it lies about it."""
     if fault.kind is not FaultKind.LIE or fault.date not in (None, draw.date):
         return draw
     special = draw.special if fault.special is None else fault.special

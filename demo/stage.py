@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import inspect
 import json
 import os
@@ -32,6 +33,7 @@ _TAIL = 12  # lines of a log that are shown when its process fails
 # Accounts of anvil, and of Ape, by number: the reporters' and the bettors' begin with the last.
 ADMIN, GUARDIAN, FEES, FIRST_REPORTER = range(4)
 BETTORS = FIRST_REPORTER + len(REPORTERS)
+_LIBC, _PDEATHSIG = ctypes.CDLL(None), 1  # prctl(2)
 _MNEMONIC = "test test test test test test test test test test test junk"  # known to everybody
 
 
@@ -94,6 +96,12 @@ async def until(children: Sequence[Child], condition: Callable[[], object], what
     raise children[0].failed(f"is awaited in vain for {PATIENCE:.0f} s ({what})")
 
 
+def _end_with_us() -> None:
+    """In a child on Linux: it does not outlive us, even when we are killed."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PDEATHSIG, signal.SIGKILL)
+
+
 @asynccontextmanager
 async def _child(
     name: str, args: list[str], log: Path, cwd: Path, env: Mapping[str, str] | None = None
@@ -110,6 +118,7 @@ async def _child(
                 stdout=file,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+                preexec_fn=_end_with_us,
             )
         except FileNotFoundError:
             raise DemoFailed(f"{args[0]} is missing: run `make setup`") from None
