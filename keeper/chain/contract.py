@@ -19,10 +19,9 @@ class Contract:
     """
 
     def __init__(self, rpc: Rpc, address: str, abi: Abi) -> None:
-        self.rpc, self.address = rpc, str(rpc.w3.to_checksum_address(address))
-        self._contract: AsyncContract = rpc.w3.eth.contract(
-            rpc.w3.to_checksum_address(address), abi=abi
-        )
+        checked = rpc.w3.to_checksum_address(address)
+        self.rpc, self.address = rpc, str(checked)
+        self._contract: AsyncContract = rpc.w3.eth.contract(checked, abi=abi)
 
     def encode(self, function: str, *args: Any) -> str:
         """The data of a call."""

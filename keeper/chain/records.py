@@ -61,7 +61,8 @@ def load(chain_id: int, folder: Path | None = None) -> dict[str, Deployment]:
     try:
         record = _Record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise RecordError(f"nothing is deployed on chain {chain_id}: no record {path}") from None
+        why = f"no record {path}; `ape run deploy` writes it, LOTTOCHAIN_DEPLOYMENTS is its folder"
+        raise RecordError(f"nothing is deployed on chain {chain_id}: {why}") from None
     except OSError as exc:
         raise RecordError(f"cannot read deployment record {path}: {exc.strerror}") from exc
     except ValidationError as exc:

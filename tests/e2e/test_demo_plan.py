@@ -112,6 +112,11 @@ def test_no_file(tmp_path: Path) -> None:
         load(tmp_path, 1)
 
 
+def test_the_least_and_the_most_that_is_bet(tmp_path: Path) -> None:
+    r = the_round(tmp_path, bets(*map(bet, ("0.01", '"0.010000000000000001"', "1000"))))
+    assert [b.amount for b in r.wagers] == [COIN // 100, COIN // 100 + 1, 1000 * COIN]
+
+
 def test_a_seed_deals_the_same_bets_again(tmp_path: Path) -> None:
     assert loaded(tmp_path, ROUND, 5) == loaded(tmp_path, ROUND, 5)
     assert loaded(tmp_path, ROUND, 5) != loaded(tmp_path, ROUND, 6)

@@ -133,9 +133,7 @@ async def test_a_stake_taken_back_shortens_its_line() -> None:
         placed, taken, after = [await client.hear() for _ in range(3)]
         assert (taken["event"], taken["logIndex"]) == ("BetCancelled", 1)
         pairs = [told["data"].pop("pairs")[0] for told in (placed, taken, after)]
-        assert [pair["totals"] for pair in pairs] == [
-            [str(a * E), str(E)] for a in (3, 1, 6)
-        ]  # fmt: skip
+        assert [pair["totals"] for pair in pairs] == [[str(a * E), str(E)] for a in (3, 1, 6)]
         assert {(*pair["bets"], pair["matched"]) for pair in pairs[:2]} == {(1, 1, str(E))}
         assert taken["data"] == {
             "roundId": 1,
