@@ -151,31 +151,44 @@ def on_market(function: F) -> F:
     return option(opened)  # type: ignore[return-value]
 
 
-def sends(function: F) -> F:
-    """Adds the options of those who act and passes them on as `sender`.
-
-    --account, --yes and --max-fee for an account that sends; --safe-batch and --safe for a Safe,
-    whose owners sign what is written for them.
-    """
+def signs(function: F) -> F:
+    """Adds --account, --yes and --max-fee and passes them on as `sender`."""
 
     @functools.wraps(function)
     def bound(
-        *args: Any,
-        account: AccountAPI | None,
-        yes: bool,
-        max_fee: int,
-        safe_batch: Path | None,
-        safe: str | None,
-        **kwargs: Any,
+        *args: Any, account: AccountAPI | None, yes: bool, max_fee: int, **kwargs: Any
     ) -> Any:
-        if safe_batch is not None:
-            if account is not None:
-                raise UserError("either an account sends or a Safe: --account or --safe-batch")
-            return function(*args, sender=Proposer(safe_batch, safe), **kwargs)
-        if safe is not None:
-            raise UserError("a Safe's owners sign a file: add --safe-batch FILE")
-        sender = Sender(account or _ask_account(), yes, max_fee)
-        return function(*args, sender=sender, **kwargs)
+        return function(*args, sender=Sender(account or _ask_account(), yes, max_fee), **kwargs)
+
+    for option in (
+        click.option("--yes", "-y", is_flag=True, help="Do not ask before sending."),
+        click.option(
+            "--max-fee",
+            type=AMOUNT,
+            default=f"{DEFAULT_CAP // GWEI} gwei",
+            show_default=True,
+            help="The most to pay for a unit of gas; above it nothing is sent.",
+        ),
+        account_option(prompt=False),
+    ):
+        bound = option(bound)
+    return bound  # type: ignore[return-value]
+
+
+def sends(function: F) -> F:
+    """The same for calls of a market, which a Safe can make as well: --safe-batch and --safe."""
+    signed = signs(function)
+
+    @functools.wraps(signed)
+    def bound(*, market: Market, safe_batch: Path | None, safe: str | None, **kwargs: Any) -> Any:
+        if safe_batch is None:
+            if safe is not None:
+                raise UserError("a Safe's owners sign a file: add --safe-batch FILE")
+            return signed(market=market, **kwargs)
+        if kwargs.pop("account") is not None:
+            raise UserError("either an account sends or a Safe: --account or --safe-batch")
+        del kwargs["yes"], kwargs["max_fee"]  # nothing is sent
+        return function(market=market, sender=Proposer(market, safe_batch, safe), **kwargs)
 
     for option in (
         click.option(
@@ -190,15 +203,6 @@ def sends(function: F) -> F:
             metavar="FILE",
             help="Send nothing: write FILE for the Transaction Builder of a Safe.",
         ),
-        click.option("--yes", "-y", is_flag=True, help="Do not ask before sending."),
-        click.option(
-            "--max-fee",
-            type=AMOUNT,
-            default=f"{DEFAULT_CAP // GWEI} gwei",
-            show_default=True,
-            help="The most to pay for a unit of gas; above it nothing is sent.",
-        ),
-        account_option(prompt=False),
     ):
         bound = option(bound)
     return bound  # type: ignore[return-value]
@@ -214,12 +218,7 @@ class Sender:
     """An account, and how to ask before it sends."""
 
     def __init__(self, account: AccountAPI, yes: bool, cap: int) -> None:
-        self._account, self.yes, self.cap = account, yes, cap
-
-    @property
-    def account(self) -> AccountAPI:
-        """The one that signs."""
-        return self._account
+        self.account, self.yes, self.cap = account, yes, cap
 
     @property
     def address(self) -> str:
@@ -300,36 +299,29 @@ class Sender:
 class Proposer(Sender):
     """A Safe: nothing is sent, its owners sign what is written into a file."""
 
-    def __init__(self, path: Path, safe: str | None) -> None:
-        self._path, self._safe = path, safe
-
-    @property
-    def account(self) -> AccountAPI:
-        """There is none. Raises UserError."""
-        raise UserError("a Safe's batch holds calls, not deployments: give --account")
+    def __init__(self, market: Market, path: Path, safe: str | None) -> None:
+        self._market, self._path, self._safe = market, path, safe
 
     @property
     def address(self) -> str:
-        """Of the Safe. Raises UserError when it was not said which."""
-        if self._safe is None:
-            raise UserError("say whose batch it is: --safe ADDRESS")
-        return self._safe
+        """Of the Safe that was named, or the admin."""
+        return self._safe or str(self._market.view("defaultAdmin"))
 
-    def _acting(self, market: Market, calls: Sequence[Call]) -> str:
-        """The Safe that was named, or the admin: the next one when it is to accept."""
-        if self._safe is not None:
-            return self._safe
-        if calls[0].function == "acceptDefaultAdminTransfer":
-            return str(market.view("pendingDefaultAdmin")[0])
-        return str(market.view("defaultAdmin"))
+    def _acting(self, calls: Sequence[Call]) -> str:
+        """The same, but it is the next admin who accepts."""
+        if self._safe is None and calls[0].function == "acceptDefaultAdminTransfer":
+            return str(self._market.view("pendingDefaultAdmin")[0])
+        return self.address
 
     def send_all(
         self, market: Market, calls: Sequence[Call], shows: Sequence[tuple[str, object]] = ()
     ) -> NoReturn:
         """Simulates the calls in a row, shows them, writes the file, and ends the command."""
-        safe = self._acting(market, calls)
+        safe = self._acting(calls)
         if not _safe.is_contract(market.web3, safe):
-            raise UserError(f"{safe} is no contract on this chain, so it signs no batch: --safe")
+            raise UserError(
+                f"{safe} is no contract on this chain and signs no batch: say whose it is by --safe"
+            )
         _safe.simulate(market.web3, safe, calls)
         click.echo(pairs([*_shown(market, calls, shows), ("safe", safe)]))
         title = f"{market.game.name}: {', '.join(call.function for call in calls)}"
@@ -349,6 +341,12 @@ def _shown(
         *shows,
         *(("call", f"{call}  {call.note}".rstrip()) for call in calls),
     ]
+
+
+def warn(text: str | None) -> None:
+    """Shows a warning, if there is one."""
+    if text:
+        click.echo(f"WARNING: {text}")
 
 
 def say_sent(transaction: str) -> None:

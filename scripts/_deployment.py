@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 from ethpm_types.contract_type import ContractType
 from web3 import Web3
 
+from keeper import ports
 from keeper.chain import records
 from keeper.domain.draw import Game
 from scripts import _records
@@ -24,15 +25,11 @@ from scripts._contracts import contract_type
 from scripts._errors import UserError
 from scripts._records import MARKET, ORACLE
 from scripts._sending import DEFAULT_CAP, Prepared, prepare, send
-from scripts._text import duration
 
 CONTRACTS = (MARKET, ORACLE)
 FOLDER_VARIABLE = "LOTTOCHAIN_DEPLOYMENTS"
 # Where a deployer may well hold every key: local chains, and test networks.
 PRACTICE_CHAINS = records.LOCAL_CHAINS | {80001, 80002}
-
-_MAX_REPORTERS = 15  # as ResultOracle has it
-_MAX_DISPUTE_WINDOW = 86400
 
 
 class Deployable(Protocol):
@@ -98,20 +95,10 @@ class MarketParams:
 
 
 @dataclass(frozen=True, slots=True)
-class Committee:
-    """What a ResultOracle is deployed with, for good.
-
-    Attributes:
-        quorum: equal votes that make a proposal.
-        dispute_window: seconds in which the guardian may veto one.
-    """
+class Committee(ports.Committee):
+    """What a ResultOracle is deployed with, for good."""
 
     contract: ClassVar[str] = ORACLE
-
-    reporters: tuple[str, ...]
-    quorum: int
-    dispute_window: int
-    guardian: str
 
     def constructor(self) -> list[Any]:
         """The four, in order."""
@@ -125,24 +112,6 @@ class Committee:
             "disputeWindow": self.dispute_window,
             "guardian": self.guardian,
         }
-
-    def check(self) -> None:
-        """Raises UserError for what the constructor would refuse."""
-        count = len(self.reporters)
-        if count > _MAX_REPORTERS:
-            raise UserError(f"{count} reporters are too many: a committee has 1 to 15")
-        for reporter in self.reporters:
-            if self.reporters.count(reporter) > 1:
-                raise UserError(f"reporter {reporter} is named twice: each has one vote")
-        if not count < 2 * self.quorum <= 2 * count:
-            raise UserError(
-                f"a quorum of {self.quorum} does not fit {count} reporters: it is more than half "
-                f"of them and at most all, {count // 2 + 1} to {count}"
-            )
-        if self.dispute_window > _MAX_DISPUTE_WINDOW:
-            raise UserError(
-                f"a dispute window of {duration(self.dispute_window)} is too long: at most 24 h"
-            )
 
 
 def records_folder() -> Path | None:

@@ -106,11 +106,8 @@ _TIMES = frozenset(
 )
 _DURATIONS = frozenset({"adminDelay", "maxAdminDelay", "disputeWindow", "maxDisputeWindow"})
 _DATES = frozenset({"drawDate", "expectedDate"})
-_ROLES = {
-    "0x" + "00" * 32: "the admin role",
-    "0x" + keccak(text="OPERATOR_ROLE").hex(): "OPERATOR_ROLE",
-    "0x" + keccak(text="GUARDIAN_ROLE").hex(): "GUARDIAN_ROLE",
-}
+_ROLES = {"0x" + keccak(text=role).hex(): role for role in ("OPERATOR_ROLE", "GUARDIAN_ROLE")}
+_ROLES["0x" + "00" * 32] = "the admin role"
 
 
 class UserError(Exception):
@@ -148,14 +145,10 @@ def _shown(name: str, value: Any, symbol: str) -> str:
     return str(value)
 
 
-def revert_of(exc: ContractLogicError) -> Reverted:
-    """The contract's error inside web3's."""
-    data = exc.data
-    if isinstance(data, Mapping):  # some nodes wrap it
-        data = data.get("data")
-    if isinstance(data, str) and re.fullmatch(r"0x([0-9a-fA-F]{2})*", data):
-        return abi.revert(bytes.fromhex(data[2:]))
-    return Reverted("", {"message": exc.message} if exc.message else {})
+def revert_in(data: Any, message: str | None) -> Reverted:
+    """The contract's error in what a node tells of a refused call; its message where none is."""
+    told = abi.revert(data)
+    return told if told.name or told.args_ or not message else Reverted("", {"message": message})
 
 
 def explain(exc: BaseException, symbol: str = "POL") -> str | None:
@@ -167,7 +160,7 @@ def explain(exc: BaseException, symbol: str = "POL") -> str | None:
 def _explained(exc: BaseException, symbol: str) -> str | None:
     match exc:
         case ContractLogicError():
-            return refusal(revert_of(exc), symbol)
+            return refusal(revert_in(exc.data, exc.message), symbol)
         case Reverted():
             return refusal(exc, symbol)
         case BadFunctionCallOutput():

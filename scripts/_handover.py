@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scripts._holders import ROLES, Holders
+from scripts._holders import Holders, role_id
 from scripts._text import duration, utc
 
 
@@ -91,7 +91,7 @@ def steps(holders: Holders, wish: Wish) -> list[Step]:
     if wish.actor == holders.admin:
         return list(_as_admin(holders, wish))
     return [
-        Step("renounceRole", (_id(role), wish.actor), f"{role}: given up by {wish.actor}")
+        Step("renounceRole", (role_id(role), wish.actor), f"{role}: given up by {wish.actor}")
         for role in ("operator", "guardian")
         if wish.actor in holders.having(role)
     ]
@@ -100,11 +100,11 @@ def steps(holders: Holders, wish: Wish) -> list[Step]:
 def _as_admin(holders: Holders, wish: Wish) -> Iterator[Step]:
     for role, account in (("guardian", wish.to), ("operator", wish.operator)):
         if account and account not in holders.having(role):
-            yield Step("grantRole", (_id(role), account), f"{role}: {account}")
+            yield Step("grantRole", (role_id(role), account), f"{role}: {account}")
     for role in ("guardian", "operator"):
         for account in wish.leaving:
             if account in holders.having(role):
-                yield Step("revokeRole", (_id(role), account), f"{role}: no longer {account}")
+                yield Step("revokeRole", (role_id(role), account), f"{role}: no longer {account}")
     recipient = wish.fee_recipient
     if recipient and recipient != holders.fee_recipient:
         yield Step("setFeeRecipient", (recipient,), f"fees: to {recipient}")
@@ -114,10 +114,6 @@ def _as_admin(holders: Holders, wish: Wish) -> Iterator[Step]:
     elif holders.pending != wish.to:
         wait = duration(holders.delay)
         yield Step("beginDefaultAdminTransfer", (wish.to,), f"admin: offered to {wish.to}, {wait}")
-
-
-def _id(role: str) -> bytes:
-    return bytes.fromhex(ROLES[role][2:])
 
 
 def remaining(holders: Holders, to: str, game: str) -> str | None:

@@ -19,8 +19,13 @@ ROLES: Mapping[str, str] = {
     "operator": "0x" + keccak(text="OPERATOR_ROLE").hex(),
     "guardian": "0x" + keccak(text="GUARDIAN_ROLE").hex(),
 }
-_NAMES = {role_id: name for name, role_id in ROLES.items()}
+_NAMES = {told: name for name, told in ROLES.items()}
 _DECIDED = ("RoundFinalized", "RoundCancelled")
+
+
+def role_id(role: str) -> bytes:
+    """A role by its name, as calls take it."""
+    return bytes.fromhex(ROLES[role][2:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,12 +68,9 @@ class Market:
         contract: web3's, for calls; a struct comes back as a named tuple.
     """
 
-    def __init__(self, provider: ProviderAPI, deployment: Deployment) -> None:
-        self.web3 = web3_of(provider)
-        self.deployment = deployment
-        self.symbol = provider.network.ecosystem.fee_token_symbol
-        network = provider.network
-        self.where = f"{network.ecosystem.name}:{network.name} (chain {self.web3.eth.chain_id})"
+    def __init__(self, web3: Web3, deployment: Deployment, network: str, symbol: str) -> None:
+        self.web3, self.deployment, self.symbol = web3, deployment, symbol
+        self.where = f"{network} (chain {web3.eth.chain_id})"
         self.address = Web3.to_checksum_address(deployment.address)
         self.contract = self.web3.eth.contract(
             self.address, abi=abi.market_abi(), decode_tuples=True
@@ -178,7 +175,9 @@ def open_markets(provider: ProviderAPI, game: str | None = None) -> list[Market]
             f"no {game} market is deployed on chain {chain_id}: "
             f"{records.record_path(chain_id, records_folder())} has {', '.join(deployed)}"
         )
-    markets = [Market(provider, deployed[name]) for name in ([game] if game else deployed)]
+    ecosystem = provider.network.ecosystem
+    named = f"{ecosystem.name}:{provider.network.name}", ecosystem.fee_token_symbol
+    markets = [Market(web3, deployed[name], *named) for name in ([game] if game else deployed)]
     for market in markets:
         if not web3.eth.get_code(market.address):
             raise UserError(

@@ -10,13 +10,15 @@ from web3.exceptions import BadFunctionCallOutput, ContractLogicError
 
 from keeper.chain import abi
 from keeper.chain.records import LOCAL_CHAINS
-from scripts._deployment import PRACTICE_CHAINS, Committee
+from keeper.duties import REPORT_WINDOW
+from keeper.ports import Committee
+from scripts._deployment import PRACTICE_CHAINS
 from scripts._errors import UserError
 from scripts._market import Market, Round
+from scripts._safe import is_contract
 from scripts._text import duration
 
 _SHORTEST_WINDOW = 600  # seconds in which a guardian can see a wrong proposal and act
-_REPORT_WINDOW = 71 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,14 @@ class Oracle:
             guardian=self.view("guardian"),
         )
 
+    def __str__(self) -> str:
+        """ "0x..., 2 of 3 reporters, dispute window 1 h" """
+        told = self.committee
+        return (
+            f"{self.address}, {told.quorum} of {len(told.reporters)} reporters, "
+            f"dispute window {duration(told.dispute_window)}"
+        )
+
     def view(self, function: str, *args: Any) -> Any:
         """Calls a view at the newest block."""
         return self.contract.functions[function](*args).call()
@@ -79,13 +89,13 @@ class Oracle:
             votes=tuple(votes),
             proposed=number if proposed_at else None,
             finalizable_at=finalizable_at,
-            reports_until=info.draw_time + _REPORT_WINDOW - self.committee.dispute_window,
+            reports_until=info.draw_time + REPORT_WINDOW - self.committee.dispute_window,
         )
 
 
 def oracle_at(web3: Web3, address: str) -> Oracle | None:
     """The ResultOracle at an address; None when there is an account or another contract."""
-    if not web3.eth.get_code(Web3.to_checksum_address(address)):
+    if not is_contract(web3, address):
         return None
     try:
         return Oracle(web3, address)
@@ -105,15 +115,8 @@ def oracle_of(market: Market, info: Round) -> Oracle:
 
 
 def described(web3: Web3, address: str) -> str:
-    """ "0x..., 2 of 3 reporters, dispute window 1 h" """
-    oracle = oracle_at(web3, address)
-    if oracle is None:
-        return f"{address}, {_what(web3, address)}"
-    told = oracle.committee
-    return (
-        f"{address}, {told.quorum} of {len(told.reporters)} reporters, "
-        f"dispute window {duration(told.dispute_window)}"
-    )
+    """An oracle, or what there is instead."""
+    return str(oracle_at(web3, address) or f"{address}, {_what(web3, address)}")
 
 
 def check_trust(web3: Web3, address: str) -> str | None:
@@ -139,6 +142,5 @@ def check_trust(web3: Web3, address: str) -> str | None:
 
 
 def _what(web3: Web3, address: str) -> str:
-    if web3.eth.get_code(Web3.to_checksum_address(address)):
-        return "a contract that is no ResultOracle"
-    return "an ordinary account"
+    is_other = is_contract(web3, address)
+    return "a contract that is no ResultOracle" if is_other else "an ordinary account"

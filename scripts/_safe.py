@@ -16,16 +16,20 @@ from typing import Any
 from eth_utils.crypto import keccak
 from web3 import Web3
 from web3.contract import Contract
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3RPCError
-from web3.types import RPCEndpoint
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, MethodUnavailable
 
-from keeper.chain import abi
-from keeper.errors import Reverted
-from scripts._errors import UserError, refusal
+from scripts._errors import UserError, refusal, revert_in
+from scripts._sending import request
 
 _BUILDER = "1.16.5"  # the release of the app whose files these are like
 _DELEGATED = bytes.fromhex("ef0100")  # what EIP-7702 lets a plain account's code begin with
-_UNKNOWN_METHOD = -32601
+_SAFE: Any = [
+    {"type": "function", "name": name, "stateMutability": "view", "inputs": [], "outputs": [out]}
+    for name, out in (
+        ("getThreshold", {"name": "", "type": "uint256"}),
+        ("getOwners", {"name": "", "type": "address[]"}),
+    )
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +155,6 @@ def is_contract(web3: Web3, address: str) -> bool:
     return bool(code) and not code.startswith(_DELEGATED)
 
 
-def ask(web3: Web3, address: str, view: str, kind: str, block: int | None = None) -> Any:
-    """What a contract of unknown make answers to a view without arguments; None: it has none."""
-    entry = {
-        "type": "function",
-        "name": view,
-        "stateMutability": "view",
-        "inputs": [],
-        "outputs": [{"name": "", "type": kind}],
-    }
-    bound = web3.eth.contract(Web3.to_checksum_address(address), abi=[entry]).functions[view]()
-    try:
-        return bound.call(block_identifier="latest" if block is None else block)
-    except (ContractLogicError, BadFunctionCallOutput):
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class Owners:
     """Who signs for a Safe, and how many of them it takes."""
@@ -180,41 +168,32 @@ class Owners:
 
 def owners_of(web3: Web3, address: str) -> Owners | None:
     """The owners of a Safe; None of a contract account of another make."""
-    threshold = ask(web3, address, "getThreshold", "uint256")
-    owners = ask(web3, address, "getOwners", "address[]")
+    safe = web3.eth.contract(Web3.to_checksum_address(address), abi=_SAFE).functions
+    try:
+        threshold, owners = safe.getThreshold().call(), safe.getOwners().call()
+    except (ContractLogicError, BadFunctionCallOutput):
+        return None
     return Owners(threshold, tuple(owners)) if threshold and owners else None
 
 
 def simulate(web3: Web3, safe: str, calls: Sequence[Call]) -> None:
     """Tries the calls from the Safe's address, one after the other, each on what the last left.
 
-    Raises UserError with the error of the first that is refused.
+    Raises web3's ContractLogicError when a single one is refused, and UserError that names the
+    first of several that is.
     """
-    wanted = [
-        {"from": safe, "to": call.contract.address, "data": call.data, "value": hex(call.value)}
-        for call in calls
-    ]
-    if len(wanted) == 1:
-        web3.eth.call(wanted[0], "latest")  # type: ignore[arg-type]  # raises as a contract does
+    wanted = [request(safe, call.contract.address, call.data, call.value) for call in calls]
+    if len(wanted) == 1:  # what every node can do
+        web3.eth.call(wanted[0], "latest")
         return
-    request = {"blockStateCalls": [{"calls": wanted}]}
-    answer = web3.provider.make_request(RPCEndpoint("eth_simulateV1"), [request, "latest"])
-    if "error" in answer:
-        error: Any = answer["error"]
-        if error.get("code") == _UNKNOWN_METHOD:
-            raise UserError(
-                "this node cannot try several calls in a row (eth_simulateV1): use another node"
-            )
-        raise Web3RPCError(str(error), rpc_response=answer)
-    for number, (call, done) in enumerate(zip(calls, answer["result"][0]["calls"], strict=True), 1):
-        if int(done["status"], 16) != 1:
-            raise UserError(f"call {number} of the batch, {call}: {refusal(_why(done))}")
-
-
-def _why(done: Mapping[str, Any]) -> Reverted:
-    error = done.get("error") or {}
-    data = error.get("data") or done.get("returnData")
-    if data and data != "0x":
-        return abi.revert(data)
-    message = error.get("message")
-    return Reverted("", {"message": message} if message else {})
+    try:
+        [block] = web3.eth.simulate_v1({"blockStateCalls": [{"calls": wanted}]}, "latest")
+    except MethodUnavailable:
+        raise UserError(
+            "this node cannot try several calls in a row (eth_simulateV1): use another node"
+        ) from None
+    for number, (call, done) in enumerate(zip(calls, block["calls"], strict=True), 1):
+        if done["status"] != 1:
+            error: Mapping[str, Any] = done.get("error") or {}
+            why = revert_in(error.get("data") or done["returnData"], error.get("message"))
+            raise UserError(f"call {number} of the batch, {call}: {refusal(why)}")

@@ -19,7 +19,7 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError, TimeExhausted
 from web3.types import TxParams, TxReceipt, Wei
 
-from scripts._errors import UserError, refusal, revert_of
+from scripts._errors import UserError, refusal, revert_in
 from scripts._text import COIN, GWEI, coins, gwei
 
 # Polygon's validators drop transactions that tip less (docs.polygon.technology).
@@ -103,7 +103,7 @@ def prepare(
         )
     balance = web3.eth.get_balance(Web3.to_checksum_address(account.address))
     _afford(account, balance, value)
-    gas = web3.eth.estimate_gas(_call(account, to, data, value), "latest") * 6 // 5
+    gas = web3.eth.estimate_gas(request(account.address, to, data, value), "latest") * 6 // 5
     prepared = Prepared(to, data, value, gas, fees)
     _afford(account, balance, value + prepared.cost)
     return prepared
@@ -147,9 +147,10 @@ def send(
     return receipt
 
 
-def _call(account: AccountAPI, to: str | None, data: str, value: int) -> TxParams:
+def request(sender: str, to: str | None, data: str, value: int) -> TxParams:
+    """A call as a node simulates it; `to` is None for a deployment."""
     call: TxParams = {
-        "from": Web3.to_checksum_address(account.address),
+        "from": Web3.to_checksum_address(sender),
         "data": HexStr(data),
         "value": Wei(value),
     }
@@ -191,9 +192,9 @@ def _unlock(account: AccountAPI) -> None:
 
 def _why(web3: Web3, account: AccountAPI, prepared: Prepared) -> str:
     """Why a transaction failed that a simulation had accepted: what another one says now."""
-    call = _call(account, prepared.to, prepared.data, prepared.value)
+    call = request(account.address, prepared.to, prepared.data, prepared.value)
     try:
         web3.eth.call(call, "latest")
     except ContractLogicError as exc:
-        return refusal(revert_of(exc))
+        return refusal(revert_in(exc.data, exc.message))
     return "failed, for a reason that is gone by now"

@@ -106,11 +106,6 @@ def day(number: int) -> str:
     return f"{_EPOCH + dt.timedelta(number)}" if number <= _LAST // 86400 else f"day {number}"
 
 
-def day_number(date: dt.date) -> int:
-    """A date as a contract counts it, in days since 1970-01-01."""
-    return (date - _EPOCH).days
-
-
 def when(seconds: int, now: int) -> str:
     """ "2026-08-19 03:00:00 UTC (05:00 CEST here), in 2 h 5 min", as seen at `now`"""
     if seconds > _LAST:

@@ -79,18 +79,18 @@ def batch(market: Market, sender: Sender, round_ids: tuple[int, ...], to: str | 
     chosen = [market.round(i) for i in dict.fromkeys(round_ids)] or [
         r for r in market.rounds() if r.status in (RoundStatus.FINALIZED, RoundStatus.CANCELLED)
     ]
-    due = {r.id: sum(market.view("claimable", r.id, sender.address)) for r in chosen}
-    wanted = list(due) if round_ids else [i for i, amount in due.items() if amount]
+    due = [(r, sum(market.view("claimable", r.id, sender.address))) for r in chosen]
+    wanted = [(r, amount) for r, amount in due if amount or round_ids]  # the market refuses named 0
     if not wanted:
         raise UserError(f"nothing is due to {sender.address} in any round that ended")
-    shows = [
-        *((f"round {r.title}", coins(due[r.id], market.symbol)) for r in chosen if r.id in wanted),
-        ("to", to or sender.address),
-    ]
-    receipt = sender.send(market, "claimWinningsBatch", wanted, to or sender.address, shows=shows)
+    payee = to or sender.address
+    shows = [(f"round {r.title}", coins(amount, market.symbol)) for r, amount in wanted]
+    ids = [r.id for r, _ in wanted]
+    shows.append(("to", payee))
+    receipt = sender.send(market, "claimWinningsBatch", ids, payee, shows=shows)
     told = market.told(receipt, "WinningsClaimed", "RefundIssued")
     paid = sum(args["amount"] for args in told)
-    click.echo(f"paid {coins(paid, market.symbol)} to {to or sender.address}")
+    click.echo(f"paid {coins(paid, market.symbol)} to {payee}")
 
 
 @command(cli)

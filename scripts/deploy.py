@@ -11,7 +11,7 @@ import click
 from keeper.chain import records
 from keeper.domain.draw import GAMES, Game
 from scripts import _records
-from scripts._cli import ADDRESS, AMOUNT, DURATION, FEE, F, Sender, command, say_sent, sends
+from scripts._cli import ADDRESS, AMOUNT, DURATION, FEE, F, Sender, command, say_sent, signs, warn
 from scripts._deployment import (
     PRACTICE_CHAINS,
     Committee,
@@ -77,7 +77,7 @@ def cli() -> None:
     help="How long a hand-over of the admin role waits. [default: 2d; none on test networks]",
 )
 @click.option("--again", is_flag=True, help="Deploy another one where a market is recorded.")
-@sends
+@signs
 def market(sender: Sender, game: str, again: bool, **options: Any) -> None:
     """Deploys a market for each game.
 
@@ -105,7 +105,7 @@ def market(sender: Sender, game: str, again: bool, **options: Any) -> None:
 
     markets = [_params(sender, web3.eth.chain_id, one, options) for one in games]
     params = markets[0]
-    _warn(check_trust(web3, params.oracle))
+    warn(check_trust(web3, params.oracle))
     shows = [
         *((key.replace("_", " "), getattr(params, key)) for key in _KEYS if key != "oracle"),
         ("oracle", described(web3, params.oracle)),
@@ -139,7 +139,7 @@ def market(sender: Sender, game: str, again: bool, **options: Any) -> None:
 )
 @click.option("--guardian", type=ADDRESS, required=True, help="Vetoes. Address or account alias.")
 @click.option("--again", is_flag=True, help="Deploy another one where the same is recorded.")
-@sends
+@signs
 def oracle(
     sender: Sender,
     reporters: tuple[str, ...],
@@ -159,16 +159,15 @@ def oracle(
     """
     needed = len(reporters) // 2 + 1 if quorum is None else quorum
     committee = Committee(reporters, needed, dispute_window, guardian)
-    committee.check()
     web3 = web3_of(ape.networks.provider)
     for address, old in _records.oracles(web3.eth.chain_id, records_folder()).items():
         same = old.get("arguments") == committee.arguments()
         if same and not again and web3.eth.get_code(web3.to_checksum_address(address)):
             raise UserError(f"that committee is deployed already, at {address}: --again repeats it")
     if sender.address == guardian:
-        _warn("the guardian is the deployer, for good: `ape run roles handover` will refuse it")
+        warn("the guardian is the deployer, for good: `ape run roles handover` will refuse it")
     if sender.address in reporters:
-        _warn("the deployer is a reporter, for good: give reporters keys of their own")
+        warn("the deployer is a reporter, for good: give reporters keys of their own")
     shows = [
         *((f"reporter {i}", reporter) for i, reporter in enumerate(reporters, 1)),
         ("quorum", f"{needed} of {len(reporters)}"),
@@ -199,11 +198,6 @@ def _deploy(
         done = deploy(ape.project, sender.account, params, ready[name], say_sent)
         click.echo(f"{name} deployed at {done['address']} in block {done['blockNumber']}")
         click.echo(f"recorded in {record(provider, done)}")
-
-
-def _warn(text: str | None) -> None:
-    if text:
-        click.echo(f"WARNING: {text}")
 
 
 def _standing(games: list[Game]) -> list[records.Deployment]:

@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import click
 
+from keeper.chain.oracle import report as report_of
 from keeper.domain.calendar import draw_date
-from keeper.domain.draw import Draw, Game, make_draw, winning_number
+from keeper.domain.draw import Game, make_draw, winning_number
 from keeper.domain.lines import Outcome, Prediction, RoundStatus, outcome
 from scripts._cli import BALLS, EVIDENCE, ROUND, F, Sender, command, on_market, sends
 from scripts._errors import UserError
 from scripts._market import Market, Round
 from scripts._oracle import Oracle, Standing, described, oracle_at, oracle_of
-from scripts._text import coins, day_number, derivation, duration, pairs, when
+from scripts._text import coins, derivation, duration, pairs, when
 
 _NO_EVIDENCE = bytes(32)
 
@@ -137,26 +138,16 @@ def report(
     agreeing = sum((v.whites, v.special) == (draw.whites, draw.special) for v in standing.votes)
     proof = evidence or _NO_EVIDENCE
     shows = [
-        ("oracle", described(market.web3, oracle.address)),
+        ("oracle", oracle),
         *_result(market, info, draw.winning_number, derivation(draw.whites, special)),
         ("draw", draw),
         ("ballot", f"{standing.ballot}, {agreeing} of {len(standing.votes)} votes are for it"),
         ("evidence", f"0x{proof.hex()}" if evidence else "none"),
     ]
-    sender.send(
-        market,
-        "report",
-        *(market.address, round_id, _struct(draw), proof),
-        shows=shows,
-        to=oracle.contract,
-    )
+    told = report_of(market.address, round_id, draw, proof)
+    sender.send(market, "report", *told, shows=shows, to=oracle.contract)
     click.echo(f"voted for {draw.winning_number} in round {round_id}")
     click.echo(pairs(_proposal(oracle.standing(market, info), info, market.now())))
-
-
-def _struct(draw: Draw) -> tuple[int, tuple[int, ...], int]:
-    """As the contract has it: the date in days since 1970-01-01."""
-    return day_number(draw.date), draw.whites, draw.special
 
 
 @command(cli)
@@ -176,7 +167,7 @@ def veto(market: Market, sender: Sender, round_id: int) -> None:
     oracle = oracle_of(market, info)
     standing = oracle.standing(market, info)
     shows = [
-        ("oracle", described(market.web3, oracle.address)),
+        ("oracle", oracle),
         ("round", info.title),
         ("ballot", standing.ballot),
         ("refused", f"number {standing.proposed}"),
@@ -225,7 +216,7 @@ def finalize(
                 "reporters give them by `ape run oracle report`"
             )
         n = oracle.view("proposal", market.address, round_id)[0]
-        shows = _result(market, info, n, f"as {described(market.web3, oracle.address)}")
+        shows = _result(market, info, n, f"as {oracle}")
         sender.send(market, "finalize", market.address, round_id, shows=shows, to=oracle.contract)
     click.echo(f"round {round_id} has winning number {market.round(round_id).winning_number}")
 

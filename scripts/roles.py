@@ -6,11 +6,11 @@ import ape
 import click
 
 from scripts import _handover, _holders, _safe
-from scripts._cli import ADDRESS, GAME, Sender, command, on_market, sends
+from scripts._cli import ADDRESS, GAME, Sender, command, on_market, sends, warn
 from scripts._deployment import PRACTICE_CHAINS
 from scripts._errors import UserError
 from scripts._handover import Wish
-from scripts._holders import ROLES, Holders
+from scripts._holders import Holders
 from scripts._market import Market, open_markets
 from scripts._text import duration, table, utc
 
@@ -32,7 +32,7 @@ def cli() -> None:
 
 
 def _change(market: Market, sender: Sender, role: str, address: str, grant: bool) -> None:
-    role_id = bytes.fromhex(ROLES[role][2:])
+    role_id = _holders.role_id(role)
     if market.view("hasRole", role_id, address) is grant:
         raise UserError(f"{address} {'is' if grant else 'is not'} {role} already, nothing to do")
     shows = [("role", role), ("of", address)]
@@ -123,8 +123,8 @@ def handover(
     left = _handover.remaining(holders, to, market.game.name)
     if left:
         click.echo(left)
-    else:
-        _prove(market, holders, leaving, fees_may_stay)
+    elif found := _kept(market, holders, leaving, fees_may_stay):
+        raise UserError("; ".join(found))
 
 
 def _unfit(market: Market, holders: Holders, to: str, plain_account: bool) -> list[str]:
@@ -137,7 +137,7 @@ def _unfit(market: Market, holders: Holders, to: str, plain_account: bool) -> li
         owners = _safe.owners_of(market.web3, to)
         click.echo(f"{to}: {owners or 'a contract account, but no Safe that tells its owners'}")
         if owners and owners.threshold == 1 and holders.deployer in owners.owners:
-            click.echo(f"warning: {holders.deployer} alone can sign for it")
+            warn(f"{holders.deployer} alone can sign for it")
         return []
     if not plain_account:
         return [f"{to} has no code here: a Safe is deployed first, on this very chain"]
@@ -158,6 +158,10 @@ def accept(market: Market, sender: Sender) -> None:
     Example:
       ape run roles accept --game powerball --network polygon:amoy --safe-batch accept.json
     """
+    if not market.view("pendingDefaultAdmin")[1]:
+        raise UserError(
+            f"the admin role of {market.game.name} is offered to nobody: `ape run roles handover`"
+        )
     sender.send(market, "acceptDefaultAdminTransfer")
     click.echo(f"admin of {market.game.name}: {market.view('defaultAdmin')}")
 
@@ -199,18 +203,15 @@ def proof(game: str | None, accounts: tuple[str, ...], fees_may_stay: bool) -> N
     for market in open_markets(ape.networks.provider, game):
         holders = _holders.read(market, *accounts)
         click.echo(_told(market, holders))
-        try:
-            _prove(market, holders, accounts or (holders.deployer,), fees_may_stay)
-        except UserError as exc:
-            wrong.append(str(exc))
+        wrong += _kept(market, holders, accounts or (holders.deployer,), fees_may_stay)
     if wrong:
         raise UserError("; ".join(wrong))
 
 
-def _prove(
+def _kept(
     market: Market, holders: Holders, accounts: tuple[str, ...], fees_may_stay: bool
-) -> None:
-    """Says that accounts hold nothing. Raises UserError with what they hold."""
+) -> list[str]:
+    """What accounts hold still; says of those that hold nothing that they do."""
     name = market.game.name
     found = []
     _note(holders, accounts)
@@ -221,8 +222,7 @@ def _prove(
             found.append(f"{whose} still holds of {name}: {', '.join(held)}")
         else:
             click.echo(f"{whose} holds nothing of {name}, as of block {holders.block}")
-    if found:
-        raise UserError("; ".join(found))
+    return found
 
 
 def _note(holders: Holders, accounts: tuple[str, ...]) -> None:

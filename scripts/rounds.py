@@ -7,14 +7,12 @@ import datetime as dt
 import click
 
 from keeper.domain.calendar import draw_time, next_draw_times
+from keeper.duties import LOCK_LEAD, OPENING
 from scripts._cli import DATE, ROUND, Sender, command, on_market, sends
 from scripts._errors import UserError
 from scripts._market import Market
 from scripts._oracle import described
 from scripts._text import coins, draw_day, fee, table, utc
-
-_LOCK_LEAD = 15 * 60
-_HORIZON = 60 * 86400
 
 
 @click.group()
@@ -45,7 +43,7 @@ def create(market: Market, sender: Sender, date: dt.date | None, soonest: bool) 
     at = _soonest(market) if date is None else draw_time(market.game, date)
     shows = [
         ("draw", f"{market.game.name} of {draw_day(at)}, {utc(at)}"),
-        ("bets until", utc(at - _LOCK_LEAD)),
+        ("bets until", utc(at - LOCK_LEAD)),
         ("fee", f"{fee(market.view('feeBps'))} of the profit"),
         ("oracle", described(market.web3, market.view("oracle"))),
     ]
@@ -55,7 +53,7 @@ def create(market: Market, sender: Sender, date: dt.date | None, soonest: bool) 
 
 def _soonest(market: Market) -> int:
     now = market.now()
-    for at in next_draw_times(market.game, now + _LOCK_LEAD, now + _HORIZON):
+    for at in next_draw_times(market.game, now + LOCK_LEAD, now + OPENING):
         if not market.view("roundOf", at):
             return at
     raise UserError("every draw of the next 60 days has a round")

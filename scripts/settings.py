@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scripts._cli import ADDRESS, AMOUNT, FEE, Sender, command, on_market, sends
+from scripts._cli import ADDRESS, AMOUNT, FEE, Sender, command, on_market, sends, warn
 from scripts._market import Market
 from scripts._oracle import check_trust, described
 from scripts._text import coins
@@ -51,8 +51,7 @@ def oracle(market: Market, sender: Sender, address: str) -> None:
     Example:
       ape run settings oracle 0x... --game powerball --network polygon:amoy --account ALIAS
     """
-    if warning := check_trust(market.web3, address):
-        click.echo(f"WARNING: {warning}")
+    warn(check_trust(market.web3, address))
     shows = [
         ("oracle so far", described(market.web3, market.view("oracle"))),
         ("from now on", described(market.web3, address)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import random
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from web3.exceptions import Web3RPCError
@@ -13,9 +14,9 @@ from web3.exceptions import Web3RPCError
 from keeper.domain.draw import MEGA_MILLIONS, InvalidDraw
 from keeper.domain.lines import Prediction
 from scripts import _text
-from scripts._deployment import Committee
 from scripts._errors import UserError
 from scripts._market import in_ranges
+from scripts.bets import _quoted
 from scripts.oracle import number_of
 
 POL = 10**18
@@ -173,19 +174,36 @@ def test_balls_that_are_none() -> None:
         _text.read_balls("15,19,x")
 
 
-def test_a_committee_that_the_contract_would_refuse_is_refused_before() -> None:
-    keys = tuple(f"0x{n:040x}" for n in range(1, 17))
-    for reporters, quorum, window, said in (
-        (keys, 9, 0, "16 reporters are too many"),
-        ((*keys[:2], keys[0]), 2, 0, "00001 is named twice"),
-        (keys[:4], 2, 0, "a quorum of 2 does not fit 4 reporters.* 3 to 4"),
-        (keys[:3], 4, 0, "a quorum of 4 does not fit 3 reporters.* 2 to 3"),
-        (keys[:1], 1, 86401, "1 d 0 h is too long|1 d 1 s is too long"),
-    ):
-        with pytest.raises(UserError, match=said):
-            Committee(reporters, quorum, window, keys[0]).check()
-    for count, quorum in ((1, 1), (2, 2), (3, 2), (15, 8), (15, 15)):
-        Committee(keys[:count], quorum, 86400, keys[0]).check()
+@pytest.mark.parametrize(
+    ("amount", "now", "fee", "matched", "told", "pays"),
+    [
+        # Wei are neither lost nor rounded: what a bet pays is twice the matched part less the fee.
+        (3 * POL, POL, POL // 50, False, "1 POL, 2 POL waits for opponents", "3.98"),
+        (3 * POL, POL, POL // 50, True, "1 POL, 2 POL comes back at once", "1.98"),
+        (POL, POL, POL // 50, False, "1 POL", "1.98"),
+        (POL, POL, POL // 50, True, "1 POL", "1.98"),
+        (POL, 0, 0, False, "0 POL, 1 POL waits for opponents", "1"),
+        (POL, 0, 0, True, "0 POL, 1 POL comes back at once", "0"),
+        (
+            POL,
+            POL - 1,
+            1,
+            False,
+            "0.999999999999999999 POL, 0.000000000000000001 POL waits for opponents",
+            "1.999999999999999998",
+        ),
+    ],
+)
+def test_a_bet_is_quoted_to_the_wei(
+    amount: int, now: int, fee: int, matched: bool, told: str, pays: str
+) -> None:
+    market: Any = SimpleNamespace(symbol="POL", view=lambda *_: (now, amount + now - fee, fee))
+    info: Any = SimpleNamespace(id=1)
+    rows = dict(_quoted(market, info, Prediction.ODD, amount, matched))
+    assert rows["matched now"] == told
+    waits = ", if nobody else comes" if "waits" in told else ""
+    fee_told = f"; the fee of {_text.coins(fee)} is taken off"
+    assert rows["pays"] == f"{pays} POL when it wins{waits}{fee_told}"
 
 
 def test_evidence_is_a_hash_or_the_hash_of_a_file(tmp_path: Path) -> None:
@@ -214,8 +232,6 @@ def test_a_moment_is_shown_from_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_days_are_counted_as_the_contract_counts_them() -> None:
-    date = dt.date(2026, 8, 18)
-    assert _text.day_number(date) == 20683
     assert _text.day(20683) == "2026-08-18"
     assert _text.day(2**32) == f"day {2**32}"
 
