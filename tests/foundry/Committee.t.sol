@@ -67,6 +67,16 @@ contract Committee is Stage {
         _refusesCommittee(members, 2, 0, REFEREE, problem);
     }
 
+    function test_quorumsAreMoreThanHalf() external {
+        for (uint256 count = 1; count < 16; ++count) {
+            bytes4 problem = O.InvalidQuorum.selector;
+            uint256 half = count / 2;
+            _refusesCommittee(_members(count), half, 0, REFEREE, abi.encodeWithSelector(problem, half, count));
+            require(Deploy.committee(_members(count), half + 1, 0, REFEREE).quorum() == half + 1, "least");
+            require(Deploy.committee(_members(count), count, 0, REFEREE).quorum() == count, "all");
+        }
+    }
+
     function test_theTermsCanBeRead() external {
         O full = Deploy.committee(_members(15), 8, 24 hours, REFEREE);
         require(full.reporters().length == 15 && full.reporters()[14] == _members(15)[14], "reporters");
@@ -119,6 +129,11 @@ contract Committee is Stage {
         require(number == 1 && votes == 1, "ballot");
     }
 
+    function _reportTo(O committee, uint256 seat, O.Draw memory draw) private {
+        vm.prank(_members(15)[seat]);
+        committee.report(address(market), 1, draw, "");
+    }
+
     function test_theGuardianVetoesAndANewBallotBegins() external {
         _played();
         vm.warp(DRAW);
@@ -133,6 +148,8 @@ contract Committee is Stage {
         bytes memory over =
             abi.encodeWithSelector(O.DisputeWindowOver.selector, address(market), 1, DRAW + WINDOW);
         _refusesAt(address(oracle), REFEREE, 0, veto, over);
+        vm.warp(DRAW + WINDOW + 1);
+        _refusesAt(address(oracle), REFEREE, 0, veto, over);
         vm.warp(DRAW + WINDOW - 1);
         vm.prank(REFEREE);
         oracle.veto(address(market), 1);
@@ -140,6 +157,49 @@ contract Committee is Stage {
         require(number == 2 && votes == 0, "a new ballot");
         (bool voted,) = oracle.voteOf(address(market), 1, FIRST);
         require(!voted, "votes are void");
+        (uint8 winner, uint256 proposedAt,) = oracle.proposal(address(market), 1);
+        require(winner == 0 && proposedAt == 0, "no proposal");
+        _vote(FIRST, _sixty());
+        (, proposedAt,) = oracle.proposal(address(market), 1);
+        require(proposedAt == 0, "no quorum of one");
+        _vote(SECOND, _sixty());
+        vm.prank(REFEREE);
+        oracle.veto(address(market), 1);
+        (number, votes) = oracle.ballot(address(market), 1);
+        require(number == 3 && votes == 0, "a third ballot");
+    }
+
+    /// @notice Each of fifteen seats counts, whichever they are; a lie among them does not.
+    function test_everySeatCounts() external {
+        O full = Deploy.committee(_members(15), 8, 0, REFEREE);
+        vm.prank(ADMIN);
+        market.setOracle(address(full));
+        _create(DRAW);
+        vm.warp(LOCK);
+        market.lockRound(1); // recorded or not
+        vm.warp(DRAW);
+        for (uint256 first = 0; first < 8; ++first) {
+            uint256 id = vm.snapshotState();
+            uint256 lies = first == 0 ? 0 : 1;
+            if (lies == 1) _reportTo(full, first - 1, _drawOf([uint8(1), 2, 3, 4, 5], 10));
+            for (uint256 i = 0; i < 8; ++i) {
+                (, uint256 proposedAt,) = full.proposal(address(market), 1);
+                (uint256 number, uint256 votes) = full.ballot(address(market), 1);
+                require(proposedAt == 0 && number == 1 && votes == lies + i, "not yet");
+                _reportTo(full, first + i, _sixty());
+            }
+            (uint8 winner, uint256 at, uint256 end) = full.proposal(address(market), 1);
+            require(winner == 60 && at == DRAW && end == DRAW, "proposed");
+            full.finalize(address(market), 1);
+            require(vm.revertToState(id), "again");
+        }
+        vm.warp(DRAW - 1);
+        vm.prank(GUARDIAN);
+        market.cancelRound(1);
+        vm.warp(DRAW);
+        bytes memory call = abi.encodeCall(O.report, (address(market), 1, _sixty(), ""));
+        bytes memory decided = abi.encodeWithSelector(O.RoundDecided.selector, address(market), 1, 4);
+        _refusesAt(address(full), FIRST, 0, call, decided);
     }
 
     function test_votesOutOfPlaceAreRefused() external {

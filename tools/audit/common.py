@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import os
 import subprocess
@@ -78,18 +79,14 @@ def run(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        assert process.stdout is not None  # noqa: S101 - asked for above
-        try:
-            for line in process.stdout:
-                file.write(line)
-                file.flush()
-                if show:
-                    print(line.decode(errors="replace"), end="", flush=True)
-            code = process.wait()
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+        atexit.register(process.terminate)  # whoever stops the audit stops the tool
+        for line in process.stdout or ():
+            file.write(line)
+            file.flush()
+            if show:
+                print(line.decode(errors="replace"), end="", flush=True)
+        code = process.wait()
+        atexit.unregister(process.terminate)
     return Ran(code, log.read_text(errors="replace"), log)
 
 

@@ -15,10 +15,11 @@ import queue
 import re
 import threading
 from collections import Counter
+from concurrent import futures
 from pathlib import Path
 
 from tools.audit.common import ROOT, Broken, Report, Stopwatch, clock
-from tools.audit.mutation import Mutant, Worker, generate, suite_digest
+from tools.audit.mutation import STAGES, Mutant, Worker, generate, suite_digest
 
 FOLDER = ROOT / ".cache" / "mutation"
 EXPLAINED = ROOT / "docs" / "mutants.md"
@@ -46,7 +47,7 @@ class Campaign:
         self._kept: dict[str, str] = {}
         self._codes: dict[str, str] = {}  # digest of code -> the first mutant that has it
         self._queue: queue.SimpleQueue[Mutant] = queue.SimpleQueue()
-        self._error: Exception | None = None
+        self._stopped = threading.Event()
         self._watch = Stopwatch()
         self._mutants = mutants
         if self._file.exists():
@@ -67,35 +68,32 @@ class Campaign:
         print(f"mutate: {len(todo)} mutants to judge, {len(self._mutants) - len(todo)} were before")
         for mutant in todo:
             self._queue.put(mutant)
-        threads = [
-            threading.Thread(target=self._work, args=(FOLDER / f"worker-{n}",))
-            for n in range(min(workers, len(todo)))
-        ]
         if todo:
             with Worker(FOLDER / "worker-0") as worker:
-                stage = worker.baseline()
-            if stage is not None:
-                raise Broken(f"the tests ({stage}) fail without any mutant")
+                for stage in STAGES:
+                    if worker.fails(stage):
+                        raise Broken(f"the tests ({stage}) fail without any mutant")
             print(f"mutate: the tests pass without a mutant, {clock(self._watch.read())}")
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if self._error is not None:
-            raise self._error
+        with futures.ThreadPoolExecutor() as pool:
+            works = [pool.submit(self._work, FOLDER / f"worker-{n}") for n in range(workers)]
+            try:
+                futures.wait(works, return_when=futures.FIRST_EXCEPTION)
+            finally:
+                self._stopped.set()  # after an error, or when told to stop, no further mutant
+        for work in works:
+            work.result()
         return {mutant.id: self._kept[mutant.id] for mutant in self._mutants}
 
     def _work(self, folder: Path) -> None:
-        try:
-            with Worker(folder) as worker:
-                while self._error is None:
-                    try:
-                        mutant = self._queue.get_nowait()
-                    except queue.Empty:
-                        return
-                    self._keep(mutant, *self._judge(worker, mutant))
-        except Exception as error:  # noqa: BLE001 - raised again by run(), where it is heard
-            self._error = error
+        if self._queue.empty():
+            return
+        with Worker(folder) as worker:
+            while not self._stopped.is_set():
+                try:
+                    mutant = self._queue.get_nowait()
+                except queue.Empty:
+                    return
+                self._keep(mutant, *self._judge(worker, mutant))
 
     def _judge(self, worker: Worker, mutant: Mutant) -> tuple[str, str]:
         """The verdict and the digest of the mutant's code."""
@@ -108,10 +106,13 @@ class Campaign:
         with self._lock:
             if self._codes.setdefault(code, mutant.id) != mutant.id:
                 return "twin", code
-        stage = worker.noticed(codes)
-        if stage is None:
-            return ("same" if worker.ships_the_same(mutant) else "survived"), code
-        return stage, code
+        worker.install(codes)
+        if worker.fails("units"):
+            return "units", code
+        # Asked now, for it takes less time than a walk.
+        if worker.optimized_the_same(mutant):
+            return "same", code
+        return ("walks" if worker.fails("walks") else "survived"), code
 
     def _keep(self, mutant: Mutant, verdict: str, code: str) -> None:
         kept = {"suite": self._suite, "id": mutant.id, "verdict": verdict, "code": code}

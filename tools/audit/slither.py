@@ -39,8 +39,8 @@ def check(*, show: bool = False) -> Report:
     command += ["--warn-unused-ignores", "--json", str(answer)]
     ran = run("slither", command, forge_places("slither"), show=show)
     analyzed = re.search(r"analyzed \((\d+) contracts with (\d+) detectors\)", ran.output)
-    said = json.loads(answer.read_text()) if answer.exists() else {"success": False}
-    if not said["success"] or analyzed is None:
+    said = json.loads(answer.read_text()) if answer.exists() else {}
+    if not said.get("success") or analyzed is None:
         return Report(passed=False, found=f"did not run to its end, see {ran.log}")
     findings = said["results"].get("detectors", [])
     faults = [finding["check"] for finding in findings if finding["check"] != UNUSED]

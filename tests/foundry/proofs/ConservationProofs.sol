@@ -14,56 +14,32 @@ contract ConservationProofs is MarketProofs {
     uint256 private round;
     uint256 private drawTime;
 
-    function check_evenOdd(
-        uint96 a,
-        uint96 b,
-        bool equal,
-        bool first,
-        bool second,
-        bool alone,
-        uint8 n,
-        uint16 bps
-    ) external {
-        _prove(0, a, b, equal, first, second, alone, n, bps);
+    /// Two bets on a pair, and what becomes of them.
+    struct Play {
+        uint96 a; // the first bet's amount, always ALICE's
+        uint96 b; // the second's
+        bool equal; // the amounts are equal
+        bool first; // the first bet is on the pair's first prediction
+        bool second; // so is the second bet
+        bool alone; // the second bet is ALICE's too, else BOB's
+        uint8 n; // the winning number
+        uint16 bps; // the fee
     }
 
-    function check_highLow(
-        uint96 a,
-        uint96 b,
-        bool equal,
-        bool first,
-        bool second,
-        bool alone,
-        uint8 n,
-        uint16 bps
-    ) external {
-        _prove(2, a, b, equal, first, second, alone, n, bps);
+    function check_evenOdd(Play memory play) external {
+        _prove(0, play);
     }
 
-    function check_evenLowOddHigh(
-        uint96 a,
-        uint96 b,
-        bool equal,
-        bool first,
-        bool second,
-        bool alone,
-        uint8 n,
-        uint16 bps
-    ) external {
-        _prove(4, a, b, equal, first, second, alone, n, bps);
+    function check_highLow(Play memory play) external {
+        _prove(2, play);
     }
 
-    function check_evenHighOddLow(
-        uint96 a,
-        uint96 b,
-        bool equal,
-        bool first,
-        bool second,
-        bool alone,
-        uint8 n,
-        uint16 bps
-    ) external {
-        _prove(6, a, b, equal, first, second, alone, n, bps);
+    function check_evenLowOddHigh(Play memory play) external {
+        _prove(4, play);
+    }
+
+    function check_evenHighOddLow(Play memory play) external {
+        _prove(6, play);
     }
 
     /// The same after the second bettor took the unmatched part back.
@@ -88,25 +64,15 @@ contract ConservationProofs is MarketProofs {
         assert((ALICE.balance ^ a) | (BOB.balance ^ b) | address(market).balance == 0);
     }
 
-    function _prove(
-        uint8 even,
-        uint96 a,
-        uint96 b,
-        bool equal,
-        bool first,
-        bool second,
-        bool alone,
-        uint8 n,
-        uint16 bps
-    ) private {
+    function _prove(uint8 even, Play memory play) private {
         // Equal amounts as one unknown, since solvers do not see that equals have equal fees.
-        if (equal) b = a;
-        else vm.assume(a != b);
-        _open(bps);
-        _bet(ALICE, first ? even : even + 1, a);
-        _bet(alone ? ALICE : BOB, second ? even : even + 1, b);
-        _finish(n);
-        _assertAllPaid(uint256(a) + b);
+        if (play.equal) play.b = play.a;
+        else vm.assume(play.a != play.b);
+        _open(play.bps);
+        _bet(ALICE, play.first ? even : even + 1, play.a);
+        _bet(play.alone ? ALICE : BOB, play.second ? even : even + 1, play.b);
+        _finish(play.n);
+        _assertAllPaid(uint256(play.a) + play.b);
     }
 
     function _open(uint16 bps) private {

@@ -1,33 +1,19 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {IP2PLotteryBetting} from "../../../contracts/interfaces/IP2PLotteryBetting.sol";
 import {vm} from "../support/Vm.sol";
-import {MarketProofs} from "./MarketProofs.sol";
-import {svm} from "./Svm.sol";
+import {AnyStateProofs} from "./AnyStateProofs.sol";
 
 /// @title No call of anybody, at any time, changes a round that is finalized or cancelled
 /// @dev The market's storage is anything at all, so what is proved of one call holds for any number of them. `round` is
 /// the decided round, `named` the one that the call names: the same or another. Functions that pay go through all of a
 /// user's bets or a list: there one bet and one entry are looked at, since each further one is met in a state that is
 /// anything again.
-contract FinalityProofs is MarketProofs {
-    function setUp() public override {
-        super.setUp();
-        svm.enableSymbolicStorage(address(market));
-    }
-
+contract FinalityProofs is AnyStateProofs {
     /// Every function that has no proof of its own below, also such as are added later.
     /// @custom:halmos --default-array-lengths 0
     function check_otherFunctions(address caller, uint96 value, uint256 round, uint40 time) external {
-        bytes memory data = svm.createCalldata("P2PLotteryBetting");
-        bytes4 selector = bytes4(data);
-        vm.assume(selector != IP2PLotteryBetting.claimWinnings.selector);
-        vm.assume(selector != IP2PLotteryBetting.claimRefund.selector);
-        vm.assume(selector != IP2PLotteryBetting.claimWinningsBatch.selector);
-        vm.assume(selector != IP2PLotteryBetting.settle.selector);
-        vm.assume(selector != IP2PLotteryBetting.withdrawFees.selector);
-        _prove(caller, value, round, time, data);
+        _prove(caller, value, round, time, _anyOtherCall());
     }
 
     function check_claimWinnings(address caller, uint96 value, uint256 round, uint40 time, uint256 named)
@@ -80,9 +66,7 @@ contract FinalityProofs is MarketProofs {
         vm.assume(status == 3 || status == 4);
         vm.assume(round <= market.roundCount()); // no round stands beyond the count, see createRound
         uint256 stored = market.storedRound(round);
-        vm.prank(caller);
-        (bool done,) = address(market).call{value: value}(data);
-        vm.assume(done); // what reverts changes nothing
+        _succeeds(caller, value, data);
         assert(market.storedRound(round) == stored);
     }
 }

@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.30;
 
-import {vm} from "../support/Vm.sol";
-import {MarketProofs} from "./MarketProofs.sol";
-import {svm} from "./Svm.sol";
+import {AnyStateProofs} from "./AnyStateProofs.sol";
 
 /// @title What is matched stays matched: no call of anybody lowers the level of a pair
 /// @dev The market's storage is anything at all; `round` and `prediction` name any line. A bet's matched amount depends
 /// on nothing but its own interval and the level (LinesProofs).
-contract LevelProofs is MarketProofs {
-    function setUp() public override {
-        super.setUp();
-        svm.enableSymbolicStorage(address(market));
-    }
-
+contract LevelProofs is AnyStateProofs {
     /// Taking back the unmatched tail of a line leaves every level as it was.
     function check_cancelUnmatched(
         address caller,
@@ -59,9 +52,7 @@ contract LevelProofs is MarketProofs {
 
     function _call(address caller, uint96 value, uint40 time, bytes memory data) private {
         _before(caller, value, time);
-        vm.prank(caller);
-        (bool done,) = address(market).call{value: value}(data);
-        vm.assume(done); // what reverts changes nothing
+        _succeeds(caller, value, data);
     }
 
     function _level(uint256 round, uint8 prediction) private view returns (uint256 matched) {

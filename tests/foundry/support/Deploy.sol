@@ -8,6 +8,9 @@ import {vm} from "./Vm.sol";
 /// @notice The market with what it inherits from OpenZeppelin.
 interface IMarket is IP2PLotteryBetting {
     function paused() external view returns (bool);
+    function hasRole(bytes32 role, address account) external view returns (bool);
+    function defaultAdmin() external view returns (address);
+    function defaultAdminDelay() external view returns (uint48);
 }
 
 /// @title Deploys the contracts as forge built them for themselves

@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IP2PLotteryBetting} from "../../../contracts/interfaces/IP2PLotteryBetting.sol";
 import {IResultOracle} from "../../../contracts/interfaces/IResultOracle.sol";
 import {Deploy, IMarket} from "./Deploy.sol";
-import {vm} from "./Vm.sol";
+import {Vm, vm} from "./Vm.sol";
 
 /// @title What the unit tests share: a market, a committee of three, and a few people
 abstract contract Stage {
@@ -26,6 +26,7 @@ abstract contract Stage {
     IResultOracle internal oracle;
 
     function setUp() public virtual {
+        vm.recordLogs();
         vm.warp(START);
         oracle = Deploy.committee(_members(3), 2, WINDOW, REFEREE);
         market = Deploy.market(_params());
@@ -83,6 +84,17 @@ abstract contract Stage {
         return IResultOracle.Draw(uint32((DRAW - 5 hours) / 1 days), whites, special);
     }
 
+    /// @dev By the committee, without delay.
+    function _finalize(uint8[5] memory whites, uint8 special) internal {
+        vm.warp(DRAW);
+        for (uint256 i = 0; i < 2; ++i) {
+            vm.prank(_members(3)[i]);
+            oracle.report(address(market), 1, _drawOf(whites, special), "");
+        }
+        vm.warp(DRAW + WINDOW);
+        oracle.finalize(address(market), 1);
+    }
+
     function _one(uint256 id) internal pure returns (uint256[] memory ids) {
         ids = new uint256[](1);
         ids[0] = id;
@@ -93,7 +105,26 @@ abstract contract Stage {
         users[0] = user;
     }
 
+    // ------------------------------------------------------------------------------------------------------ events
+
+    /// @dev Whatever the contracts have emitted since the last look must be what this contract emitted in that time, in
+    /// the same order: no event more, none less.
+    function _told() internal {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        (bytes32 expected, bytes32 told) = (0, 0);
+        for (uint256 i = 0; i < logs.length; ++i) {
+            bytes32 event_ = keccak256(abi.encode(logs[i].topics, logs[i].data));
+            if (logs[i].emitter == address(this)) expected = keccak256(abi.encode(expected, event_));
+            else told = keccak256(abi.encode(told, event_));
+        }
+        require(told == expected, "other events");
+    }
+
     // ---------------------------------------------------------------------------------------------------- refusals
+
+    function _closed() internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(IP2PLotteryBetting.BettingClosed.selector, 1, LOCK);
+    }
 
     /// @dev The call must fail with exactly this error.
     function _refuses(address caller, uint256 value, bytes memory call, bytes memory problem) internal {
