@@ -37,7 +37,7 @@ log = structlog.get_logger()
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[ContractMarket]]]:
     """The node and the markets that the settings name, checked. Raises ConfigError, ChainError."""
-    url = need_chain(settings)
+    url, *_ = need_chain(settings)
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
         raise ConfigError(

@@ -10,9 +10,9 @@ import os
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, Secret
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, RedisDsn, Secret
 from pydantic import ValidationError as Invalid
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,8 +25,9 @@ PREFIX = "LOTTOCHAIN_"
 FILE = "keeper.toml"  # in the working directory, when no other is named
 _CONFIG = f"{PREFIX}CONFIG"
 
+T = TypeVar("T")
 _ByCommas = Annotated[
-    tuple[str, ...],
+    tuple[T, ...],
     NoDecode,
     BeforeValidator(lambda v: [t.strip() for t in v.split(",")] if isinstance(v, str) else v),
 ]
@@ -55,12 +56,18 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    rpc_url: Secret[HttpUrl] | None = Field(None, description="the http(s) URL of a node")
-    chain_id: int = Field(0, ge=0, description="the id of the chain that the node serves")
-    rpc_timeout: float = Field(10, gt=0, le=300, description="seconds for one answer of the node")
+    rpc_url: Annotated[_ByCommas[Secret[HttpUrl]], Field(max_length=8)] = Field(
+        (), description="http(s) URLs of nodes, by commas, the preferred first"
+    )
+    chain_id: int = Field(0, ge=0, description="the id of the chain that the nodes serve")
+    rpc_timeout: float = Field(10, gt=0, le=300, description="seconds for one answer of a node")
     log_blocks: int = Field(1000, ge=1, description="blocks whose events are asked for at once")
+    head_age: int = Field(60, ge=1, description="seconds after which the newest block is too old")
+    confirmations: Literal["finalized"] | Annotated[int, Field(ge=0)] = Field(
+        "finalized", description="blocks upon a result before it is paid out, or 'finalized'"
+    )
     deployments: Path | None = Field(None, description="the folder of the deployment records")
-    games: Annotated[_ByCommas, _known(GAMES), Field(min_length=1)] = Field(
+    games: Annotated[_ByCommas[str], _known(GAMES), Field(min_length=1)] = Field(
         tuple(GAMES), description=f"games, by commas: {', '.join(GAMES)}"
     )
 
@@ -78,9 +85,14 @@ class Settings(BaseSettings):
     max_fee_gwei: float = Field(500, gt=0, le=1e6, description="gwei a gas at most, with the tip")
     tip_gwei: float | None = Field(None, ge=0, le=1e6, description="gwei a gas; else the node's")
 
+    replace_seconds: float = Field(30, gt=0, le=3600, description="seconds to a dearer replacement")
+    low_balance_wei: int = Field(10**18, ge=0, description="wei below which an alarm is raised")
+    redis_url: Secret[RedisDsn] | None = Field(None, description="a Redis that keepers share")
+    lease_seconds: float = Field(20, gt=0, le=600, description="seconds for which one may send")
+
     http_host: str = Field("127.0.0.1", min_length=1, description="the address to serve on")
     http_port: int = Field(8080, ge=0, le=65535, description="the port to serve on; 0: any free")
-    origins: _ByCommas = Field((), description="origins of pages that may connect, by commas")
+    origins: _ByCommas[str] = Field((), description="origins of pages that may connect, by commas")
 
     sources: Annotated[dict[str, HttpUrl], _known(HOMES)] = Field(
         {}, description=f"base URLs of publishers, each its own setting: {', '.join(HOMES)}"
@@ -123,12 +135,12 @@ def load(file: Path | None = None) -> Settings:
     return settings
 
 
-def need_chain(settings: Settings) -> str:
-    """The node's URL. Raises ConfigError when the settings that name a chain are missing."""
+def need_chain(settings: Settings) -> list[str]:
+    """The nodes' URLs. Raises ConfigError when the settings that name a chain are missing."""
     missing = [_wants(name) for name in ("rpc_url", "chain_id") if not getattr(settings, name)]
-    if missing or settings.rpc_url is None:
+    if missing:
         raise ConfigError("\n".join(missing))
-    return str(settings.rpc_url.get_secret_value())
+    return [str(url.get_secret_value()) for url in settings.rpc_url]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -155,6 +167,10 @@ def _line(error: ErrorDetails, path: Path) -> str:
     name, *below = (str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"{path}: there is no setting {name!r:.60}"
-    line = f"{variable('__'.join([name, *below]))} wants {Settings.model_fields[name].description}"
-    # The text of other errors is pydantic's own and holds no value.
-    return line if error["type"] == "value_error" else f"{line} ({error['msg'].lower()})"
+    wanted = Settings.model_fields[name].description
+    if name == "sources":
+        name = "__".join([name, *below])
+    line = f"{variable(name)} wants {wanted}"
+    # The text of other errors is pydantic's own and holds no value. Of alternatives each has one.
+    plain = error["type"] != "value_error" and (not below or "__" in name)
+    return f"{line} ({error['msg'].lower()})" if plain else line

@@ -4,6 +4,8 @@ KeeperError
 ├── ConfigError        a setting is missing or wrong
 ├── SourceError        a publisher's answer cannot be used
 ├── EvidenceError      evidence cannot be kept, or does not prove what it says
+├── JournalError       the journal of transactions cannot be kept, or was changed
+├── NotInCharge        another keeper holds the lease of the key, or nobody can tell
 └── ChainError
     ├── RpcDown        no endpoint answers, or none with sense
     ├── RpcRefused     an endpoint answers with an error of its own
@@ -46,6 +48,14 @@ class SourceError(KeeperError):
 
 class EvidenceError(KeeperError):
     """Evidence cannot be kept on disk, or a file of it does not prove what it says."""
+
+
+class JournalError(KeeperError):
+    """The journal of transactions cannot be written, or is not what was written."""
+
+
+class NotInCharge(KeeperError):
+    """Another keeper holds the lease of this chain and key, or Redis cannot say who does."""
 
 
 class ChainError(KeeperError):

@@ -30,8 +30,8 @@ def test_without_any_setting_the_defaults_hold() -> None:
     with pytest.raises(ConfigError) as told:
         need_chain(settings)
     assert str(told.value).splitlines() == [
-        "LOTTOCHAIN_RPC_URL is missing: the http(s) URL of a node",
-        "LOTTOCHAIN_CHAIN_ID is missing: the id of the chain that the node serves",
+        "LOTTOCHAIN_RPC_URL is missing: http(s) URLs of nodes, by commas, the preferred first",
+        "LOTTOCHAIN_CHAIN_ID is missing: the id of the chain that the nodes serve",
     ]
 
 
@@ -55,7 +55,7 @@ def test_the_environment_goes_before_the_file(
     }
     assert settings.games == ("mega-millions", "powerball")
     assert settings.origins == ("https://a.example",)
-    assert need_chain(settings) == "http://file/"
+    assert need_chain(settings) == ["http://file/"]
 
 
 def test_the_file_named_goes_before_the_usual_one(
@@ -72,8 +72,8 @@ def test_the_file_named_goes_before_the_usual_one(
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("RPC_URL", f"ftp://u:{SECRET}@host", "wants the http(s) URL of a node"),
-        ("RPC_URL", SECRET, "wants the http(s) URL of a node"),
+        ("RPC_URL", f"ftp://u:{SECRET}@host", "wants http(s) URLs of nodes"),
+        ("RPC_URL", SECRET, "wants http(s) URLs of nodes"),
         ("CHAIN_ID", SECRET, "wants the id of the chain"),
         ("CHAIN_ID", "-1", "(input should be greater than or equal to 0)"),
         ("GAMES", f"powerball,{SECRET}", "games, by commas: powerball, mega-millions"),
