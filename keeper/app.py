@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 import tempfile
+import time
 from collections.abc import AsyncIterator, Mapping
 
 import structlog
@@ -122,7 +123,14 @@ async def _served(
     settings: Settings, follower: Follower, health: Mapping[str, object]
 ) -> AsyncIterator[None]:
     """The web, while this lasts."""
-    app = build_web(follower.hub, lambda: health, settings.origins)
+
+    def troubles() -> list[str]:
+        if (head := follower.hub.board.head) is None:
+            return ["the chain is not read yet"]
+        age = int(time.time()) - head.timestamp
+        return [f"the newest block is {age} s old"] if age > settings.head_age else []
+
+    app = build_web(follower.hub, lambda: health, troubles, settings.origins)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
     await runner.setup()
     host, port = settings.http_host, settings.http_port

@@ -1,4 +1,4 @@
-"""The HTTP server: rounds over REST, a word on health, and the websocket.
+"""The HTTP server: rounds over REST, health and figures, and the websocket.
 
 Every answer that is an error is a problem (RFC 9457), whoever made it.
 """
@@ -10,7 +10,7 @@ import hashlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +18,7 @@ import orjson
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.log import server_logger
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from keeper.ports import RoundStatus
 from keeper.web import protocol
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 HUB: web.AppKey[Hub] = web.AppKey("hub", Hub)
 Health = Callable[[], Mapping[str, Any]]
 HEALTH: web.AppKey[Health] = web.AppKey("health")
+Troubles = Callable[[], Sequence[str]]
+TROUBLES: web.AppKey[Troubles] = web.AppKey("troubles")
 ORIGINS: web.AppKey[frozenset[str]] = web.AppKey("origins", frozenset)
 
 OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
@@ -50,18 +53,24 @@ server_logger.addFilter(_worth_logging)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def build(hub: Hub, health: Health, origins: Collection[str] = ()) -> web.Application:
+def build(
+    hub: Hub, health: Health, troubles: Troubles, origins: Collection[str] = ()
+) -> web.Application:
     """The application, which runs the hub while it is served.
 
     Args:
         health: what `/healthz` says beside the head; called in the event loop, must not raise.
+        troubles: why the keeper is not ready, in words for `/readyz`; none when it is. As above.
         origins: of the pages that may use it from a browser, exactly as browsers send them,
             such as "https://example.org". Clients that are no browsers are not asked.
     """
     app = web.Application(middlewares=[_answers])
-    app[HUB], app[HEALTH], app[ORIGINS] = hub, health, frozenset(origins)
+    app[HUB], app[HEALTH], app[TROUBLES] = hub, health, troubles
+    app[ORIGINS] = frozenset(origins)
     app.router.add_get("/ws", _ws)
     app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
     app.router.add_get("/api/round", _open_rounds)
     app.router.add_get("/api/round/{market}/{id}", _round)
     app.on_response_prepare.append(_allow_origin)
@@ -82,6 +91,17 @@ async def _healthz(request: web.Request) -> web.Response:
         **request.app[HEALTH](),
     }
     return web.json_response(told, headers=_NO_STORE)
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    if troubles := request.app[TROUBLES]():
+        raise web.HTTPServiceUnavailable(text="; ".join(troubles))
+    return web.json_response({"status": "ready"}, headers=_NO_STORE)
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    headers = {"Content-Type": CONTENT_TYPE_LATEST, **_NO_STORE}
+    return web.Response(body=generate_latest(), headers=headers)
 
 
 async def _open_rounds(request: web.Request) -> web.Response:

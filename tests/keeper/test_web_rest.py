@@ -7,7 +7,10 @@ import random
 from typing import Any
 
 import pytest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge
+from prometheus_client.parser import text_string_to_metric_families
 
+from keeper import metrics
 from keeper.domain.lines import Prediction
 from tests.keeper.web_world import (
     ANN,
@@ -199,6 +202,35 @@ async def test_health_tells_the_head_and_what_the_app_adds() -> None:
         world.mine()
         async with session.get("/healthz") as response:
             assert (await response.json())["headAgeSeconds"] == 0
+
+
+async def test_ready_or_what_is_in_the_way() -> None:
+    troubles: list[str] = []
+    async with serving(World(), troubles=troubles) as session:
+        async with session.get("/readyz") as response:
+            assert (response.status, await response.json()) == (200, {"status": "ready"})
+            assert response.headers["Cache-Control"] == "no-store"
+        troubles += ["no node answers", "the newest block is 61 s old"]
+        async with session.get("/readyz") as response:
+            detail = await problem(response, 503)
+            assert detail == "no node answers; the newest block is 61 s old"
+        async with session.get("/healthz") as response:
+            assert response.status == 200  # alive all the same
+        troubles.clear()
+        async with session.get("/readyz") as response:
+            assert response.status == 200
+
+
+async def test_figures_in_the_form_that_prometheus_reads() -> None:
+    metrics.GAS_SPENT.inc(10**18)
+    async with serving(World()) as session, session.get("/metrics") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == CONTENT_TYPE_LATEST
+        families = {f.name: f for f in text_string_to_metric_families(await response.text())}
+    assert families["lottochain_gas_spent_wei"].samples[0].value >= 10**18
+    own = [m for m in vars(metrics).values() if isinstance(m, Counter | Gauge)]
+    assert len(own) > 10
+    assert {next(iter(m.describe())).name for m in own} <= families.keys()
 
 
 async def test_pages_of_allowed_origins_may_read_and_others_may_not() -> None:

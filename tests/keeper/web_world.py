@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -96,7 +96,10 @@ class _Errors(logging.Handler):
 
 @asynccontextmanager
 async def serving(
-    world: World, health: Mapping[str, Any] | None = None, faults: tuple[str, ...] = ()
+    world: World,
+    health: Mapping[str, Any] | None = None,
+    faults: tuple[str, ...] = (),
+    troubles: Sequence[str] = (),
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """The world's server on a free port, and a session whose base it is.
 
@@ -104,7 +107,8 @@ async def serving(
     """
     errors = _Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
-    runner = web.AppRunner(build(world.hub, lambda: health or {}, [PAGE]), access_log=None)
+    app = build(world.hub, lambda: health or {}, lambda: troubles, [PAGE])
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
