@@ -7,6 +7,7 @@ wei, time unix seconds UTC.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,6 +113,51 @@ class DryRun:
 
     function: str
     args: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A signed transaction, as the journal has it before it is sent.
+
+    Attributes:
+        function: of the contract at `to`, as people know it.
+        gas, max_fee, tip: gas units; wei a gas at most, and of it for the validator.
+        hash, raw: of the signed transaction, and all its bytes.
+    """
+
+    nonce: int
+    function: str
+    to: str
+    data: str
+    gas: int
+    max_fee: int
+    tip: int
+    hash: str
+    raw: str
+
+
+class Journal(Protocol):
+    """Where transactions are written down before they are sent. Raises JournalError."""
+
+    @property
+    def live(self) -> Sequence[Intent]:
+        """The transactions of the one nonce whose end is not known yet, oldest first."""
+        ...
+
+    async def intend(self, intent: Intent) -> None:
+        """Once this returns the transaction may be sent."""
+        ...
+
+    async def end(self, event: str, **what: Any) -> None:
+        """What became of the live nonce: "mined", "lost" or "refused"."""
+        ...
+
+
+class Lease(Protocol):
+    """Which of several keepers with one key may send."""
+
+    @property
+    def held(self) -> bool: ...
 
 
 # ---- publishers and evidence

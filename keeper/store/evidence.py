@@ -161,7 +161,12 @@ def _write(path: Path, content: bytes) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
-    for directory in list(path.parents)[:4]:  # <date>, <game>, evidence, data_dir
+    sync_folders(path, 4)  # <date>, <game>, evidence, data_dir
+
+
+def sync_folders(path: Path, levels: int) -> None:
+    """Makes the names of a new file and of the folders that it lies in outlast a power cut."""
+    for directory in list(path.parents)[:levels]:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)

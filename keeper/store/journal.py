@@ -1,0 +1,166 @@
+"""The journal: every transaction of a key, written down before it is sent.
+
+A file is `<data_dir>/journal/<chain id>-<account>.jsonl`: a JSON object a line, sorted keys, no
+spaces, each with the keccak256 of the line before, so that no line can be changed or left out
+without all later ones telling. Lines are only ever added. What they tell, by `event`:
+
+intent   a transaction was signed and may be sent from now on; with its bytes, so that a keeper
+         that comes back can send the very same again, or another with the same nonce
+mined    one of the nonce's transactions is in a block
+lost     the nonce was used by a transaction that is not in here, or can no longer do anything
+refused  no node took it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import stat
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from eth_utils.crypto import keccak
+
+from keeper.errors import JournalError
+from keeper.ports import Intent
+from keeper.store.evidence import sync_folders
+
+_START = "0x" + "00" * 32
+_ENDS = frozenset({"mined", "lost", "refused"})
+
+
+@dataclass(slots=True)
+class Story:
+    """What the lines tell.
+
+    Attributes:
+        entries: all of them, in order.
+        live: the signed transactions of the nonce whose end is not told yet.
+        last: the hash of the last line, which the next one names.
+    """
+
+    entries: list[dict[str, Any]]
+    live: list[Intent]
+    last: str
+
+    def take(self, line: bytes) -> None:
+        """The next line, without its end. Raises ValueError when it is not the next one."""
+        entry = json.loads(line)
+        if not isinstance(entry, dict) or _line(entry) != line:
+            raise ValueError("it is not in the form that is written")
+        if (entry["seq"], entry["prev"]) != (len(self.entries), self.last):
+            raise ValueError("it does not follow from the one before")
+        if entry["event"] == "intent":
+            intent = Intent(**{name: entry[name] for name in Intent.__slots__})
+            if self.live and self.live[0].nonce != intent.nonce:
+                raise ValueError(f"nonce {self.live[0].nonce} was still open")
+            self.live.append(intent)
+        elif entry["event"] not in _ENDS or not self.live:
+            raise ValueError(f"nothing was open that could be {entry['event']!r:.20}")
+        elif entry["nonce"] != self.live[0].nonce:
+            raise ValueError(f"nonce {self.live[0].nonce} was open")
+        else:
+            self.live.clear()
+        self.entries.append(entry)
+        self.last = f"0x{keccak(line).hex()}"
+
+
+class FileJournal:
+    """The journal of one key on one chain, open for one keeper alone."""
+
+    def __init__(self, data_dir: Path, chain_id: int, account: str) -> None:
+        """Raises JournalError: it cannot be opened, was changed, or another keeper has it."""
+        self.path = data_dir / "journal" / f"{chain_id}-{account}.jsonl"
+        with contextlib.ExitStack() as on_failure:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = on_failure.enter_context(self.path.open("a+b", buffering=0))
+                sync_folders(self.path, 2)
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._story, self._size = _read(self._file, self.path)
+                # What was not written to its end was not acted upon either.
+                self._file.truncate(self._size)
+            except BlockingIOError:
+                why = f"another keeper with the same key writes {self.path}"
+                raise JournalError(why) from None
+            except OSError as exc:
+                raise JournalError(f"cannot open {self.path}: {exc.strerror}") from exc
+            on_failure.pop_all()
+
+    @property
+    def live(self) -> tuple[Intent, ...]:
+        """The transactions of the nonce whose end is not known yet, oldest first."""
+        return tuple(self._story.live)
+
+    async def intend(self, intent: Intent) -> None:
+        """Once this returns the transaction may be sent. Raises JournalError."""
+        await self._add("intent", **asdict(intent))
+
+    async def end(self, event: str, **what: Any) -> None:
+        """What became of the live nonce: "mined", "lost" or "refused". Raises JournalError."""
+        await self._add(event, nonce=self._story.live[0].nonce, **what)
+
+    def close(self) -> None:
+        """Lets another keeper have it."""
+        self._file.close()
+
+    async def _add(self, event: str, **what: Any) -> None:
+        chained = {"seq": len(self._story.entries), "prev": self._story.last}
+        line = _line({**chained, "at": int(time.time()), "event": event, **what})
+        try:
+            await asyncio.to_thread(self._write, line)
+        except OSError as exc:
+            raise JournalError(f"cannot write {self.path}: {exc.strerror}") from exc
+
+    def _write(self, line: bytes) -> None:
+        """In a thread, which goes on to its end whoever stops waiting for it."""
+        left = memoryview(line + b"\n")
+        size = self._size + len(left)
+        try:
+            self._file.truncate(self._size)
+            while left:
+                left = left[self._file.write(left) :]
+            os.fsync(self._file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._size)
+            raise
+        self._story.take(line)
+        self._size = size
+
+
+def verify(path: Path) -> Story:
+    """Reads a journal and checks that each line follows from the one before.
+
+    Raises JournalError, which names the first line that does not.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(file, path)[0]
+    except OSError as exc:
+        raise JournalError(f"cannot read {path}: {exc.strerror}") from exc
+
+
+def _read(file: IO[bytes], path: Path) -> tuple[Story, int]:
+    """What a file tells, and the size of its whole lines."""
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise JournalError(f"{path} is no file")
+    file.seek(0)
+    content = file.read()
+    whole = content[: content.rfind(b"\n") + 1]
+    story = Story([], [], _START)
+    for number, line in enumerate(whole.split(b"\n")[:-1], 1):
+        try:
+            story.take(line)
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
+            raise JournalError(f"{path} was changed at line {number}: {exc}") from exc
+    return story, len(whole)
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, sort_keys=True, separators=(",", ":")).encode()

@@ -1,0 +1,157 @@
+"""The journal: chained, whole or not at all, and one live nonce at most."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from eth_utils.crypto import keccak
+
+from keeper.errors import JournalError
+from keeper.ports import Intent
+from keeper.store.journal import FileJournal, verify
+from tests.keeper.chainfixtures import KEEPER, ROOT
+
+ONE = Intent(7, "lockRound", "0xAA", "0x01", 50_000, 9, 2, "0x11", "0x02ff")
+DEARER = replace(ONE, max_fee=11, tip=3, hash="0x12", raw="0x02fe")
+NEXT = replace(ONE, nonce=8, function="settle", hash="0x13")
+
+
+@contextlib.contextmanager
+def opened(folder: Path) -> Iterator[FileJournal]:
+    with contextlib.closing(FileJournal(folder, 31337, KEEPER)) as journal:
+        yield journal
+
+
+def handle(path: Path) -> int:
+    """Under which number this process has the file open."""
+    (found,) = (int(fd.name) for fd in Path("/proc/self/fd").iterdir() if fd.resolve() == path)
+    return found
+
+
+async def written(folder: Path) -> Path:
+    """A nonce replaced and mined, one refused, one that is live."""
+    with opened(folder) as journal:
+        await journal.intend(ONE)
+        await journal.intend(DEARER)
+        await journal.end("mined", hash=DEARER.hash, block=5, status=1)
+        await journal.intend(NEXT)
+        await journal.end("refused", why="no room")
+        await journal.intend(NEXT)
+    return journal.path
+
+
+async def test_what_was_written_is_there_again(tmp_path: Path) -> None:
+    path = await written(tmp_path)
+    assert path == tmp_path / "journal" / f"31337-{KEEPER}.jsonl"
+    told = [(e["event"], e["nonce"]) for e in verify(path).entries]
+    ends = [("mined", 7), ("intent", 8), ("refused", 8), ("intent", 8)]
+    assert told == [("intent", 7), ("intent", 7), *ends]
+    with opened(tmp_path) as again:
+        assert again.live == (NEXT,)
+        await again.end("lost", why="another")
+        assert again.live == ()
+
+
+async def test_each_line_names_the_hash_of_the_one_before(tmp_path: Path) -> None:
+    lines = (await written(tmp_path)).read_bytes().split(b"\n")[:-1]
+    before = "0x" + "00" * 32
+    for number, line in enumerate(lines):
+        assert (json.loads(line)["seq"], json.loads(line)["prev"]) == (number, before)
+        before = f"0x{keccak(line).hex()}"
+
+
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("how", ["changed", "left out", "spaced", "twice"])
+async def test_a_change_is_found(tmp_path: Path, number: int, how: str) -> None:
+    path = await written(tmp_path)
+    lines = path.read_bytes().split(b"\n")[:-1]
+    match how:
+        case "changed":
+            lines[number] = lines[number].replace(b'"at":', b'"at":1')
+        case "left out":
+            del lines[number]
+        case "spaced":
+            lines[number] = lines[number].replace(b",", b", ", 1)
+        case "twice":
+            lines.insert(number, lines[number])
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    if how in ("changed", "left out") and number == 5:
+        # Nothing follows the last line: whoever can write the file can write its end anew.
+        assert len(verify(path).entries) == len(lines)
+        return
+    first = number + 1 + (how in ("changed", "twice"))
+    with pytest.raises(JournalError, match=f"was changed at line {first}: "):
+        verify(path)
+    with pytest.raises(JournalError, match="was changed at line"), opened(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("left", [1, 40, -1])
+async def test_a_line_that_was_not_written_to_its_end_never_was(tmp_path: Path, left: int) -> None:
+    path = await written(tmp_path)
+    whole = path.read_bytes()
+    last = whole[:-1].rfind(b"\n") + 1
+    path.write_bytes(whole[:last] + whole[last:][:left])
+    with opened(tmp_path) as again:
+        assert again.live == ()
+        assert path.read_bytes() == whole[:last]
+        await again.intend(NEXT)
+    assert len(verify(path).entries) == 6
+
+
+async def test_two_nonces_are_never_live(tmp_path: Path) -> None:
+    path = await written(tmp_path)
+    content = path.read_bytes()
+    last = content.split(b"\n")[-2]
+    told = json.loads(last) | {"seq": 6, "prev": f"0x{keccak(last).hex()}", "nonce": 9}
+    line = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
+    path.write_bytes(content + line + b"\n")
+    with pytest.raises(JournalError, match="line 7: nonce 8 was still open"):
+        verify(path)
+
+
+def test_one_keeper_a_journal(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from keeper.store.journal import FileJournal;"
+        f"FileJournal(Path({str(tmp_path)!r}), 31337, {KEEPER!r}).close()"
+    )
+    start = partial(subprocess.run, [sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    with opened(tmp_path):
+        assert b"another keeper with the same key writes" in start().stderr
+    start(check=True)
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    path = await written(tmp_path)
+    before = path.read_bytes()
+    with opened(tmp_path) as journal:
+        number = handle(path)
+        kept, full = os.dup(number), os.open("/dev/full", os.O_RDWR)
+        os.dup2(full, number)
+        with pytest.raises(JournalError, match="cannot write"):
+            await journal.end("lost", why="whatever")
+        assert journal.live == (NEXT,)
+        os.dup2(kept, number)
+        os.close(kept)
+        os.close(full)
+        assert path.read_bytes() == before
+        await journal.end("lost", why="now there is room")
+    assert verify(path).entries[-1]["event"] == "lost"
+
+
+@pytest.mark.parametrize("place", ["/dev/full", "/proc/nowhere"])
+def test_what_is_no_file_is_no_journal(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "journal" / f"31337-{KEEPER}.jsonl"
+    path.parent.mkdir()
+    path.symlink_to(place)
+    with pytest.raises(JournalError, match=r"is no file|cannot open"), opened(tmp_path):
+        pass
