@@ -93,7 +93,7 @@ class Chain:
 @asynccontextmanager
 async def connect(url: str, deployments: Path, now: int) -> AsyncIterator[Chain]:
     """The chain at `url` with the markets that are recorded for it."""
-    rpc = Rpc(url, CHAIN_ID)
+    rpc = Rpc([url], CHAIN_ID)
     try:
         markets = {
             game: ContractMarket(rpc, found.address, found.game, found.block_number)

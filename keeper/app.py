@@ -38,14 +38,14 @@ log = structlog.get_logger()
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[ContractMarket]]]:
     """The node and the markets that the settings name, checked. Raises ConfigError, ChainError."""
-    url, *_ = need_chain(settings)
+    urls = need_chain(settings)
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
         raise ConfigError(
             f"no market of {', '.join(missing)} is recorded for chain {settings.chain_id}: "
             "deploy it, or leave it out of LOTTOCHAIN_GAMES"
         )
-    rpc = Rpc(url, settings.chain_id, settings.rpc_timeout)
+    rpc = Rpc(urls, settings.chain_id, settings.rpc_timeout, settings.head_age)
     found = [recorded[game] for game in settings.games]
     markets = [ContractMarket(rpc, d.address, d.game, d.block_number) for d in found]
     try:

@@ -43,7 +43,7 @@ async def deployed(chain: Chain) -> Deployed:
 @pytest.fixture
 async def rpc(chain: Chain) -> AsyncIterator[Rpc]:
     """The keeper's endpoint on the chain."""
-    opened = Rpc(chain.url, chain.chain_id)
+    opened = Rpc([chain.url], chain.chain_id)
     yield opened
     await opened.close()
 
