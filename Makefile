@@ -28,7 +28,7 @@ test-contracts: setup ## the contracts' tests, on anvil
 
 test-python: setup ## every other test
 	@# Without Ape's plugin, which would start an anvil that none of these tests uses.
-	pytest -p no:ape_test -n 2 --ignore=tests/contracts $(ARGS)
+	pytest -p no:ape_test -n 2 --ignore=tests/contracts -m "not slow" $(ARGS)
 
 gas: setup ## print what each action costs in gas
 	ape test tests/contracts/test_gas.py -s

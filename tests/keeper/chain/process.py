@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,15 @@ PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the 
 
 @dataclass
 class Home:
-    """A folder with a key, records and settings, from which keepers are started."""
+    """A folder with a key, records and settings, from which keepers are started.
+
+    Attributes:
+        program: what is given to Python before the keeper's own arguments.
+    """
 
     folder: Path
     settings: dict[str, str]
+    program: Sequence[str] = ("-m", "keeper")
 
     @classmethod
     def make(
@@ -68,7 +73,7 @@ class Home:
     async def keeper(self, *args: str, **changed: str) -> AsyncIterator[Running]:
         """A running `python -m keeper run`; killed at the end if it still is."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "keeper", "run", *args),
+            *(sys.executable, *self.program, "run", *args),
             cwd=ROOT,
             env=self.env(**changed),
             stdout=asyncio.subprocess.DEVNULL,

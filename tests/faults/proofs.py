@@ -1,0 +1,106 @@
+"""What must hold in the end, whatever was done to the keepers of a round."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from eth_abi.abi import decode
+from eth_utils.address import to_checksum_address
+
+from tests.faults.stage import BETS, VOIDED, WON, Stage, account_of, entries, journal_of
+from tests.keeper.chain.process import Home
+from tests.keeper.chainfixtures import ADMIN, CANCELLED, FEES, FINALIZED, E
+
+FEE = 6 * E // 100  # 2 % of the three coins that were lost
+
+
+async def ended_right(stage: Stage, *, void: bool = False) -> str:
+    """Proves all of it; what was seen, for the matrix."""
+    await _round(stage, void)
+    await _conserved(stage, 0 if void else FEE)
+    await _nothing_twice(stage)
+    sent = await _transactions(stage)
+    if any(map(entries, stage.homes)):
+        _journals_tell(stage.homes, sent)
+    for home in filter(entries, stage.homes):
+        code, out, _ = await home.command("journal", "verify", str(journal_of(home)))
+        assert code == 0, out
+    end = "void, all refunded" if void else "64, all paid"
+    blocks, starts = await stage.chain.number(), len(stage.runs)
+    return f"{end}; {blocks} blocks, {len(sent)} transactions, {starts} processes"
+
+
+async def _round(stage: Stage, void: bool) -> None:
+    """It ended as the draw, or its absence, wants; everybody has got the right wei, once."""
+    info = await stage.market.read("getRoundInfo", 1)
+    assert (info[2], info[3]) == ((CANCELLED, 0) if void else (FINALIZED, 64))
+    paid = [
+        (event, to_checksum_address("0x" + log["topics"][2][-40:]), int(log["data"], 16))
+        for event in ("RefundIssued", "WinningsClaimed")
+        for log in await stage.market.logs(event)
+    ]
+    assert Counter(paid) == Counter(VOIDED if void else WON)
+
+
+async def _conserved(stage: Stage, fees: int) -> None:
+    """To the wei: what was staked is what was paid and the fees, and nothing is left."""
+    paid = VOIDED if fees == 0 else WON
+    assert sum(bet[2] for bet in BETS) == sum(p[2] for p in paid) + fees
+    assert await stage.chain.balance(stage.market.address) == fees
+    if fees:
+        before = await stage.chain.balance(FEES)
+        await stage.market.do(ADMIN, "withdrawFees", [1])
+        assert await stage.chain.balance(FEES) - before == fees
+    assert await stage.chain.balance(stage.market.address) == 0
+
+
+async def _nothing_twice(stage: Stage) -> None:
+    """Each step is on the chain at most once for what it is about."""
+
+    async def about(event: str, topic: int) -> list[str]:
+        return [log["topics"][topic] for log in await stage.market.logs(event)]
+
+    draws = [log["data"][:66] for log in await stage.market.logs("RoundCreated")]
+    ends = await about("RoundFinalized", 1) + await about("RoundCancelled", 1)
+    for happened in (draws, await about("RoundLocked", 1), ends):
+        assert len(happened) == len(set(happened)), happened
+    assert len(await about("RoundLocked", 1)) >= 1
+    votes = [
+        (log["topics"][3], decode(["uint256"], bytes.fromhex(log["data"][2:66])))
+        for log in await stage.oracle.logs("ResultReported")
+    ]
+    assert len(votes) == len(set(votes)), votes
+    assert len(await stage.oracle.logs("ResultFinalized")) <= 1
+
+
+async def _transactions(stage: Stage) -> dict[str, str]:
+    """Of all keepers on the chain: account by hash."""
+    found, keepers = {}, {account_of(home) for home in stage.homes}
+    for number in range(await stage.chain.number() + 1):
+        block = await stage.chain.rpc("eth_getBlockByNumber", hex(number), True)
+        for tx in block["transactions"]:
+            if (sender := to_checksum_address(tx["from"])) in keepers:
+                found[tx["hash"]] = sender
+    return found
+
+
+def _journals_tell(homes: Sequence[Home], sent: dict[str, str]) -> None:
+    """Of every transaction, before and after; with one live nonce at most, and none in the end."""
+    told = set[str]()
+    for home in homes:
+        live, intended = None, set[str]()
+        for entry in entries(home):
+            if entry["event"] == "intent":
+                assert live in (None, entry["nonce"]), entry
+                live = entry["nonce"]
+                intended.add(entry["hash"])
+                continue
+            assert live == entry["nonce"], entry
+            live = None
+            if entry["event"] == "mined":
+                assert entry["hash"] in intended
+                assert sent[entry["hash"]] == account_of(home)
+                told.add(entry["hash"])
+        assert live is None
+    assert told == set(sent)
