@@ -1,8 +1,7 @@
-"""The publishers of results: which vote on which game, and how all of them are asked at once."""
+"""The publishers of results: an adapter each, and what those that vote on a draw say."""
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
@@ -10,19 +9,25 @@ from collections.abc import Callable, Mapping
 import httpx
 
 from keeper.domain.consensus import Answer
-from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
+from keeper.domain.draw import Game
 from keeper.ports import Fetched, Source
-from keeper.sources import california, megamillions, ny, texas
+from keeper.sources import (
+    california,
+    massachusetts,
+    megamillions,
+    newjersey,
+    ny,
+    nyopendata,
+    texas,
+)
 from keeper.sources.base import DEADLINE, Publisher, WebSource
 from keeper.sources.base import open_client as open_client
+from keeper.sources.panel import VOTERS as VOTERS
+from keeper.sources.panel import Panel as Panel
 
-_ADAPTERS = (ny, texas, california, megamillions)
+_ADAPTERS = (ny, texas, california, megamillions, massachusetts, newjersey, nyopendata)
 _PUBLISHERS: Mapping[str, Publisher] = {m.PUBLISHER.name: m.PUBLISHER for m in _ADAPTERS}
 HOMES: Mapping[str, str] = {name: publisher.home for name, publisher in _PUBLISHERS.items()}
-VOTERS: Mapping[str, tuple[str, ...]] = {
-    POWERBALL.name: ("ny", "texas", "california"),
-    MEGA_MILLIONS.name: ("megamillions", "texas", "california"),
-}
 
 
 def build(
@@ -45,9 +50,13 @@ def build(
 
 
 async def ask_all(sources: Mapping[str, Source], game: Game, date: dt.date) -> list[Fetched]:
-    """What each voter of the game says of the draw of `date`, asked at once, in voting order."""
-    voters = [sources[name] for name in VOTERS[game.name]]
-    return list(await asyncio.gather(*(source.fetch(game, date) for source in voters)))
+    """What each voter of the game says of the draw of `date`, asked once, in voting order."""
+    return await Panel(sources, game, date).ask()
+
+
+def publishing(game: Game) -> list[str]:
+    """The sources that publish the game."""
+    return [name for name, publisher in _PUBLISHERS.items() if game.name in publisher.games]
 
 
 def read(source: str, game: Game, date: dt.date, body: bytes) -> Answer:

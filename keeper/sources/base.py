@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import json
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,8 +18,9 @@ from typing import Any
 
 import httpx
 
+from keeper.domain.calendar import NEW_YORK, midnight
 from keeper.domain.consensus import Answer, Drawn, Failed, Failure, Pending
-from keeper.domain.draw import Game, InvalidDraw, make_draw
+from keeper.domain.draw import GAMES, Game, InvalidDraw, make_draw
 from keeper.errors import SourceError
 from keeper.ports import Fetched
 
@@ -35,6 +36,7 @@ _HEADERS = {
 }
 _trusted = cache(httpx.create_ssl_context)  # the usual authorities take a while to load
 _BALL = re.compile(r"[1-9][0-9]?")  # no leading zero
+_LAST_MS = 4_102_444_800_000  # the year 2100
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T|\Z)", re.ASCII)
 
 
@@ -96,6 +98,8 @@ class Publisher:
         entries: every draw that is listed in an answer, with its date.
         balls: an entry's whites and its special balls as printed; None while it is pending.
         prints: the JSON type in which it gives a ball.
+        form: how it writes a ball.
+        games: the names of those that it publishes.
     """
 
     name: str
@@ -104,6 +108,8 @@ class Publisher:
     entries: Callable[[Game, str], list[Dated]]
     balls: Callable[[Any], Balls | None]
     prints: type = str
+    form: re.Pattern[str] = _BALL
+    games: Collection[str] = tuple(GAMES)
 
     def read(self, game: Game, date: dt.date, body: bytes) -> Answer:
         """What a body, answered with status 200, says of the draw of `date`.
@@ -126,7 +132,7 @@ class Publisher:
 
     def _numbers(self, whites: list[Any], specials: list[Any]) -> tuple[list[int], int]:
         for ball in whites + specials:
-            if type(ball) is not self.prints or not _BALL.fullmatch(str(ball)):
+            if type(ball) is not self.prints or not self.form.fullmatch(str(ball)):
                 raise SourceError(Failure.NUMBER, f"not a ball number: {ball!r:.40}")
         if len(specials) != 1:
             raise SourceError(Failure.NUMBER, f"{len(specials)} special balls")
@@ -149,7 +155,12 @@ class WebSource:
         return self.publisher.name
 
     async def fetch(self, game: Game, date: dt.date) -> Fetched:
-        """Asks for the draw of `date`. Whatever the publisher does becomes an Answer."""
+        """Asks for the draw of `date`. Whatever the publisher does becomes an Answer.
+
+        Raises ValueError for a game that it does not publish.
+        """
+        if game.name not in self.publisher.games:
+            raise ValueError(f"{self.name} publishes no {game.name}")
         at, x = int(self.clock()), Exchange(self.client, self.base)
         answer: Answer
         try:
@@ -197,6 +208,12 @@ def item(value: Any, key: str, *kinds: type) -> Any:
     return value[key]
 
 
+def expect(value: Any, key: str, wanted: str | int) -> None:
+    """Refuses any other `value[key]`."""
+    if (found := item(value, key, type(wanted))) != wanted:
+        raise SourceError(Failure.SHAPE, f"{key} is {found!r:.40}, not {wanted!r}")
+
+
 def day(text: str) -> dt.date:
     """A date from the first ten characters of an ISO 8601 text."""
     try:
@@ -205,6 +222,16 @@ def day(text: str) -> dt.date:
     except ValueError:
         pass
     raise SourceError(Failure.SHAPE, f"not a date: {text[:40]!r}")
+
+
+def from_ms(at: int) -> dt.date:
+    """The date whose midnight in New York that is, in milliseconds."""
+    if not 0 <= at < _LAST_MS:
+        raise SourceError(Failure.SHAPE, f"a time out of range: {at!r:.40}")
+    date = dt.datetime.fromtimestamp(at / 1000, NEW_YORK).date()
+    if midnight(date) * 1000 != at:  # else it is not known which day is meant
+        raise SourceError(Failure.SHAPE, f"not midnight in New York: {at}")
+    return date
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes]:

@@ -27,9 +27,7 @@ def ticks(date: dt.date) -> int:
     return (date - dt.date.min).days * _TICKS_A_DAY
 
 
-async def _ask(x: Exchange, game: Game, date: dt.date) -> None:
-    if game.name != MEGA_MILLIONS.name:
-        raise ValueError(f"{PUBLISHER.name} publishes no {game.name}")
+async def _ask(x: Exchange, _game: Game, date: dt.date) -> None:
     headers = {
         "Origin": x.base,
         "Referer": f"{x.base}/",
@@ -53,4 +51,6 @@ def _balls(entry: Any) -> Balls:
     return [entry.get(key) for key in _WHITES + extra], [entry.get("MBall")]
 
 
-PUBLISHER = Publisher("megamillions", "https://www.megamillions.com", _ask, _entries, _balls, int)
+_HOME = "https://www.megamillions.com"
+_GAMES = (MEGA_MILLIONS.name,)
+PUBLISHER = Publisher("megamillions", _HOME, _ask, _entries, _balls, int, games=_GAMES)

@@ -8,13 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from keeper.domain.calendar import NEW_YORK
 from keeper.domain.consensus import Failure
 from keeper.domain.draw import Game
 from keeper.errors import SourceError
-from keeper.sources.base import Balls, Dated, Exchange, Publisher, document, item
-
-_LAST_MS = 4_102_444_800_000  # the year 2100
+from keeper.sources.base import Balls, Dated, Exchange, Publisher, document, from_ms, item
 
 
 async def _ask(x: Exchange, game: Game, _date: dt.date) -> None:
@@ -23,16 +20,7 @@ async def _ask(x: Exchange, game: Game, _date: dt.date) -> None:
 
 def _entries(_game: Game, text: str) -> list[Dated]:
     data = item(document(text), "data", dict)
-    return [(_day(item(entry, "drawTime", int)), entry) for entry in item(data, "draws", list)]
-
-
-def _day(ms: int) -> dt.date:
-    if not 0 <= ms < _LAST_MS:
-        raise SourceError(Failure.SHAPE, f"drawTime is out of range: {ms!r:.40}")
-    at = dt.datetime.fromtimestamp(ms / 1000, NEW_YORK)
-    if at.time() != dt.time():  # else it is not known which day is meant
-        raise SourceError(Failure.SHAPE, f"drawTime is not midnight in New York: {ms}")
-    return at.date()
+    return [(from_ms(item(entry, "drawTime", int)), entry) for entry in item(data, "draws", list)]
 
 
 def _balls(entry: Any) -> Balls | None:

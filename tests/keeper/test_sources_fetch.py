@@ -20,6 +20,7 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from keeper.ports import Fetched
 from keeper.sources import HOMES, VOTERS, ask_all, build, read
 from keeper.sources.base import MAX_BODY
+from keeper.sources.panel import RESERVES
 from tests.keeper.conftest import Literal, RawServer
 from tests.keeper.test_sources_california import LITERAL as CALIFORNIA
 from tests.keeper.test_sources_megamillions import INNER, XML, outer
@@ -293,7 +294,8 @@ async def test_being_cancelled_is_no_answer(client: httpx.AsyncClient) -> None:
 
 async def test_base_urls_replace_those_they_name(client: httpx.AsyncClient) -> None:
     assert HOMES["ny"] == "https://nylottery.ny.gov"
-    assert set(build({}, client)) == set(HOMES) == {"ny", "texas", "california", "megamillions"}
+    assert set(build({}, client)) == set(HOMES)
+    assert set(HOMES) == {*RESERVES, *(name for voters in VOTERS.values() for name in voters)}
     with pytest.raises(ValueError, match="no such source: idaho; there are ny, texas"):
         build({"idaho": "http://127.0.0.1"}, client)
     with pytest.raises(ValueError, match="no such source: 'idaho'"):
