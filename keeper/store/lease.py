@@ -51,6 +51,8 @@ return epoch
 """
 _RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
+_FAULTS = (RedisError, OSError, ValueError)  # the last is a reply that is none
+
 
 class RedisLease:
     """One that keepers with the same key share.
@@ -94,10 +96,9 @@ class RedisLease:
         finally:
             self._until = -math.inf
             try:
-                async with asyncio.timeout(self._life / 4):
+                async with self._redis, asyncio.timeout(self._life / 4):
                     await self._release(self._keys, [self._me])
-                    await self._redis.aclose()
-            except (RedisError, OSError) as exc:
+            except _FAULTS as exc:
                 self._tell("the lease could not be given back", why=_reason(exc))
 
     async def _ask(self) -> None:
@@ -105,11 +106,12 @@ class RedisLease:
         try:
             async with asyncio.timeout(self._life / 4):
                 epoch = await self._claim(self._keys, [self._me, math.ceil(self._life * 1000)])
-        except (RedisError, OSError) as exc:
+        except _FAULTS as exc:
             self._tell("Redis does not say who may send", why=_reason(exc))
             return
-        self._until = asked + self._life if epoch else -math.inf
-        if epoch:
+        ours = isinstance(epoch, int) and epoch > 0
+        self._until = asked + self._life if ours else -math.inf
+        if ours:
             self._epoch = epoch
             metrics.EPOCH.set(epoch)
             self._tell("this keeper may send", epoch=epoch)
