@@ -22,7 +22,7 @@ def tell(state: str) -> None:
 async def watchdog(alive: Callable[[], bool]) -> None:
     """For ever tells the service manager that this process lives, while `alive` says so."""
     asked = os.environ.get("WATCHDOG_USEC", "")
-    seconds = int(asked) / 2e6 if asked.isdecimal() else 10.0
+    seconds = (int(asked) if asked.isdecimal() else 0) / 2e6 or 10.0
     while True:
         if alive():
             tell(ALIVE)
