@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from typing import Any
 
 import structlog
+
+# A URL's user, password, path and query: keys to a node lie in any of them.
+_PRIVATE = re.compile(r"""(\w://)([^\s/?#@"'\\]*@)?([^\s/?#"'\\]*)([/?#][^\s"'\\]*)?""")
+
+
+class _Discreet(structlog.stdlib.ProcessorFormatter):
+    """Of every URL, wherever it stands, shows the host alone."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _PRIVATE.sub(r"\1\3", super().format(record))
 
 
 def set_up(*, as_json: bool) -> None:
@@ -15,7 +26,13 @@ def set_up(*, as_json: bool) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+    # Not Rich's tracebacks, which show the values of variables, and so keys.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        pad_event_to=0,
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    last: list[Any] = [console]
     if as_json:
         json = structlog.processors.JSONRenderer(default=str)
         last = [structlog.processors.format_exc_info, json]
@@ -26,9 +43,7 @@ def set_up(*, as_json: bool) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     tidy = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=[tidy, *last])
-    )
+    handler.setFormatter(_Discreet(foreign_pre_chain=first, processors=[tidy, *last]))
     # Of libraries only warnings: their other lines carry URLs, and URLs carry keys.
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("keeper").setLevel(logging.INFO)
