@@ -17,22 +17,28 @@ import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
+from keeper import metrics, notify
 from keeper.chain import keys, records
+from keeper.chain.fees import GWEI, Pricing
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
-from keeper.chain.sender import GWEI, KeySender, Pricing
+from keeper.chain.sender import KeySender, Simulator
 from keeper.config import Settings, need_chain
 from keeper.duties import Terms
-from keeper.errors import ConfigError
+from keeper.errors import ChainError, ConfigError, KeeperError
 from keeper.follow import Follower
 from keeper.ports import Source
 from keeper.sources import build as build_sources
 from keeper.sources import open_client
 from keeper.store.evidence import FileEvidence
+from keeper.store.journal import FileJournal
+from keeper.store.lease import RedisLease
 from keeper.web.server import build as build_web
 from keeper.work import Rest, Worker
 
 log = structlog.get_logger()
+
+_BALANCE_SECONDS = 60.0  # between looks at it
 
 
 @contextlib.asynccontextmanager
@@ -85,37 +91,80 @@ async def run(settings: Settings, *, send: bool) -> None:
     account = account_of(settings)
     if send and account is None:
         raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
-    tip = None if settings.tip_gwei is None else round(settings.tip_gwei * GWEI)
-    pricing = Pricing(round(settings.max_fee_gwei * GWEI), tip)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _probe(settings)
     async with connected(settings) as (rpc, markets), publishers(settings) as sources:
-        sender = KeySender(rpc, account, pricing, dry=not send)
-        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds)
-        terms = Terms(
-            rounds_ahead=settings.rounds_ahead,
-            report_delay=settings.report_delay_seconds,
-            settle_batch=settings.settle_batch,
-            least_due=settings.settle_least_wei,
-        )
-        evidence = FileEvidence(settings.data_dir)
-        workers = [
-            Worker(market, follower, sender, sources, evidence, terms, Rest(settings.retry_seconds))
-            for market in markets
-        ]
-        told = {"account": sender.address, "sending": send}
+        depth = None if settings.confirmations == "finalized" else settings.confirmations
+        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth)
+        address = None if account is None else str(account.address)
+        told = {"account": address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
         log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
-        if send and sender.address and not await rpc.balance(sender.address):
-            log.warning("the account has no funds: nothing can be sent", account=sender.address)
-        async with _served(settings, follower, told), asyncio.TaskGroup() as tasks:
-            jobs = [tasks.create_task(job) for job in (follower.run(), *(w.run() for w in workers))]
+        async with contextlib.AsyncExitStack() as stack:
+            jobs = [follower.run(), notify.watchdog(lambda: True)]
+            sender = Simulator(rpc, address)
+            if send and account:
+                lease = _lease(settings, account)
+                journal = FileJournal(settings.data_dir, rpc.chain_id, account.address)
+                stack.callback(journal.close)
+                sender = KeySender(rpc, account, _pricing(settings), journal, lease)
+                jobs += [lease.run()] if lease else []
+                jobs += [_in_funds(sender, settings.low_balance_wei), _recovered(sender)]
+            evidence, rest = FileEvidence(settings.data_dir), settings.retry_seconds
+            terms = Terms(
+                rounds_ahead=settings.rounds_ahead,
+                report_delay=settings.report_delay_seconds,
+                settle_batch=settings.settle_batch,
+                least_due=settings.settle_least_wei,
+            )
+            for market in markets:
+                parts = market, follower, sender, sources, evidence, terms
+                jobs.append(Worker(*parts, Rest(rest)).run())
+            await stack.enter_async_context(_served(settings, follower, told))
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            running = [tasks.create_task(job) for job in jobs]
+            notify.tell(notify.READY)
             await stop.wait()
-            for job in jobs:
+            notify.tell(notify.STOPPING)
+            for job in running:
                 job.cancel()
     log.info("stopped")
+
+
+def _pricing(settings: Settings) -> Pricing:
+    tip = None if settings.tip_gwei is None else round(settings.tip_gwei * GWEI)
+    cap, after = round(settings.max_fee_gwei * GWEI), settings.replace_seconds
+    return Pricing(cap, tip, replace_after=after, patience=4 * after)
+
+
+def _lease(settings: Settings, account: LocalAccount) -> RedisLease | None:
+    if settings.redis_url is None:
+        return None
+    key = f"lottochain:lease:{settings.chain_id}:{account.address}"
+    return RedisLease(str(settings.redis_url.get_secret_value()), key, settings.lease_seconds)
+
+
+async def _recovered(sender: KeySender) -> None:
+    """Sees to its end, before a duty does, what an earlier keeper left on its way."""
+    try:
+        await sender.recover()
+    except KeeperError as exc:
+        log.warning("what was on its way is not known to be mined", why=str(exc))
+
+
+async def _in_funds(sender: KeySender, least: int) -> None:
+    """For ever looks at the balance, and raises an alarm whenever it falls below `least` wei."""
+    low = False
+    while True:
+        with contextlib.suppress(ChainError):  # told by whoever follows the chain
+            wei = await sender.rpc.balance(sender.address)
+            metrics.BALANCE.set(wei)
+            if wei < least and not low:
+                log.error("the account runs out of funds", account=sender.address, wei=wei)
+            low = wei < least
+        await asyncio.sleep(_BALANCE_SECONDS)
 
 
 @contextlib.asynccontextmanager

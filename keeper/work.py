@@ -19,7 +19,7 @@ from keeper.chain import oracle
 from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle
-from keeper.chain.sender import KeySender
+from keeper.chain.sender import Simulator
 from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
 from keeper.domain.draw import Draw
 from keeper.duties import (
@@ -91,7 +91,7 @@ class Worker:
 
     market: ContractMarket
     follower: Follower
-    sender: KeySender
+    sender: Simulator
     sources: Mapping[str, Source]
     evidence: FileEvidence
     terms: Terms

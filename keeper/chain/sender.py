@@ -1,121 +1,290 @@
-"""Sends the keeper's transactions: simulated first, priced with a cap, one at a time."""
+"""Sends the keeper's transactions: simulated, priced, written down, sent, watched to their end.
+
+One at a time: a nonce's transactions, the first one and those that took its place, stay live until
+one of them is mined or none can be any more. So whatever happens between two steps, a kill, a dead
+node or a full disk, no duty is ever on its way twice.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+import structlog
 from eth_account.signers.local import LocalAccount
-from eth_typing import ChecksumAddress
-from web3.exceptions import TimeExhausted
+from eth_typing import HexStr
+from web3.exceptions import TransactionNotFound
+from web3.types import TxReceipt
 
+from keeper import metrics
 from keeper.chain.contract import Contract
+from keeper.chain.fees import Pricing, dearer, going_rate
 from keeper.chain.rpc import Rpc
-from keeper.errors import ChainError, NotMined, Reverted, TooExpensive, Unfunded
-from keeper.ports import DryRun, Sent
+from keeper.errors import (
+    ChainError,
+    KeeperError,
+    NotInCharge,
+    NotMined,
+    Reverted,
+    RpcDown,
+    RpcRefused,
+    TooExpensive,
+    Unfunded,
+)
+from keeper.ports import DryRun, Intent, Journal, Lease, Sent
 
-GWEI = 10**9
+log = structlog.get_logger()
+
 NOBODY = "0x0000000000000000000000000000000000000000"
-POLYGON = frozenset({137, 80001, 80002})  # validators there take no tip below 30 gwei
-POLYGON_TIP = 30 * GWEI
-
-
 _MARGIN = 20  # percent added to the estimated gas
+_LOOK = 0.2  # seconds between looks for a receipt
+_LOOKS = 10  # for the receipt of a nonce that was used; then another transaction used it
+_RAISE, _DOUBLE = 13, 100  # percent: of what is not mined, of what nodes find too little
+
+# What nodes say of a nonce that was used, and of fees below what they or the block take.
+_USED = ("nonce too low",)
+_TOO_LITTLE = ("underpriced", "less than block base fee", "fee too low", "tip too low")
 
 
-@dataclass(frozen=True, slots=True)
-class Pricing:
-    """What a transaction may cost and how long it may take.
+class Simulator:
+    """Sends nothing: shows what would be sent."""
 
-    Attributes:
-        max_fee: wei a gas at most, tip included; above it nothing is sent.
-        tip: wei a gas; the node is asked when it is None. Polygon's floor holds in any case.
-        patience: seconds to wait for a receipt.
-        farewell: seconds that a transaction on its way is still awaited when the keeper stops.
-    """
-
-    max_fee: int
-    tip: int | None = None
-    patience: float = 120.0
-    farewell: float = 5.0
-
-
-class KeySender:
-    """One sender for one key; without an account, or when `dry`, it only simulates."""
-
-    def __init__(
-        self, rpc: Rpc, account: LocalAccount | None, pricing: Pricing, *, dry: bool
-    ) -> None:
-        self._rpc, self._account, self._pricing, self._dry = rpc, account, pricing, dry
-        self._turn = asyncio.Lock()
-
-    @property
-    def address(self) -> str | None:
-        """The key's account; None when there is no key."""
-        return None if self._account is None else str(self._account.address)
+    def __init__(self, rpc: Rpc, address: str | None) -> None:
+        self.rpc, self.address = rpc, address
 
     async def send(self, contract: Contract, function: str, *args: Any) -> Sent | DryRun:
-        """Simulates, sends, awaits the receipt.
+        """Simulates. Raises ChainError, Reverted when the contract refuses."""
+        await self._simulate(contract.address, contract.encode(function, *args))
+        return DryRun(function, args)
+
+    async def _simulate(self, to: str, data: str) -> None:
+        await self.rpc.ask(self.rpc.w3.eth.call(self._call(to, data)))
+
+    def _call(self, to: str, data: str) -> Any:
+        return {"from": self.address or NOBODY, "to": to, "data": data, "value": 0}
+
+
+class KeySender(Simulator):
+    """One sender for one key. Without a lease it is taken for the only one of that key.
+
+    Attributes:
+        address: the key's account.
+    """
+
+    address: str
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        account: LocalAccount,
+        pricing: Pricing,
+        journal: Journal,
+        lease: Lease | None = None,
+    ) -> None:
+        super().__init__(rpc, str(account.address))
+        self._account, self._pricing = account, pricing
+        self._journal, self._lease = journal, lease
+        self._turn = asyncio.Lock()
+        self._unsure = True  # whether any node has what is live
+        self._replace_at, self._looks = 0.0, 0  # of the live nonce
+        self._foreign = -1, 0.0  # a nonce that waits without being in the journal, since when
+
+    async def send(self, contract: Contract, function: str, *args: Any) -> Sent:
+        """Sees to its end what is live, simulates, sends, awaits the receipt.
 
         When cancelled, it waits a little for what is on its way. Raises ChainError: Reverted when
         the contract refuses; NotMined when a transaction of this key still waits; TooExpensive,
-        Unfunded, RpcDown, RpcRefused.
+        Unfunded, RpcDown, RpcRefused. Raises JournalError and NotInCharge, then without sending.
         """
         data = contract.encode(function, *args)
-        tx: Any = {"from": self.address or NOBODY, "to": contract.address, "data": data, "value": 0}
         async with self._turn:
-            await self._simulate(tx)
-            if self._dry or self._account is None:
-                return DryRun(function, args)
-            tx = await self._rpc.ask(self._priced(tx, self._account.address))
-            raw = bytes(self._account.sign_transaction(tx).raw_transaction)
-            on_its_way = asyncio.ensure_future(self._rpc.ask(self._broadcast(tx, raw)))
+            on_its_way = asyncio.ensure_future(self._deliver(contract.address, data, function))
             try:
                 return await asyncio.shield(on_its_way)
             except asyncio.CancelledError:
                 await asyncio.wait({on_its_way}, timeout=self._pricing.farewell)
                 on_its_way.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ChainError):
+                with contextlib.suppress(asyncio.CancelledError, KeeperError):
                     await on_its_way
                 raise
 
-    async def _simulate(self, tx: Any) -> None:
-        await self._rpc.ask(self._rpc.w3.eth.call(tx))
+    async def recover(self) -> None:
+        """Sees to its end what an earlier keeper left live. Raises as `send` does."""
+        async with self._turn:
+            if self._journal.live:
+                log.info("a transaction was on its way", hash=self._journal.live[-1].hash)
+                self._in_charge()
+                await self._to_its_end()
 
-    async def _priced(self, tx: Any, account: ChecksumAddress) -> dict[str, Any]:
-        """The transaction with gas, fees, nonce and chain, ready to be signed."""
-        rpc, eth, cap, tip = self._rpc, self._rpc.w3.eth, self._pricing.max_fee, self._pricing.tip
-        nonce = await eth.get_transaction_count(account, "latest")
-        if await eth.get_transaction_count(account, "pending") > nonce:
-            raise NotMined(f"transaction {nonce} of {account} was sent before and is not mined yet")
-        if tip is None:
-            tip = await eth.max_priority_fee
-        if rpc.chain_id in POLYGON:
-            tip = max(tip, POLYGON_TIP)
-        base = (await eth.get_block("latest")).get("baseFeePerGas", 0)
-        if base + tip > cap:
-            costs, allowed = (Decimal(wei) / GWEI for wei in (base + tip, cap))
-            raise TooExpensive(f"gas costs {costs:f} gwei, the settings allow {allowed:f}")
-        max_fee = min(2 * base + tip, cap)
-        gas = await eth.estimate_gas(tx) * (100 + _MARGIN) // 100
-        if (balance := await rpc.balance(account)) < gas * max_fee:
+    async def _deliver(self, to: str, data: str, function: str) -> Sent:
+        self._in_charge()
+        await self._to_its_end()
+        await self._simulate(to, data)
+        nonce = await self._next_nonce()
+        max_fee, tip = await going_rate(self.rpc, self._pricing)
+        eth = self.rpc.w3.eth
+        gas = await self.rpc.ask(eth.estimate_gas(self._call(to, data))) * (100 + _MARGIN) // 100
+        if (balance := await self.rpc.balance(self.address)) < gas * max_fee:
             has, needs = (Decimal(wei) / 10**18 for wei in (balance, gas * max_fee))
-            raise Unfunded(f"{account} has {has:f}, the transaction may cost {needs:f}")
-        fees = {"maxFeePerGas": max_fee, "maxPriorityFeePerGas": tip, "type": 2}
-        return {**tx, **fees, "chainId": rpc.chain_id, "nonce": nonce, "gas": gas}
-
-    async def _broadcast(self, tx: dict[str, Any], raw: bytes) -> Sent:
-        eth, patience = self._rpc.w3.eth, self._pricing.patience
-        tx_hash = (sent := await eth.send_raw_transaction(raw)).to_0x_hex()
-        try:
-            receipt = await eth.wait_for_transaction_receipt(sent, patience, poll_latency=0.2)
-        except TimeExhausted:
-            raise NotMined(f"transaction {tx_hash} was sent and is not mined yet") from None
+            raise Unfunded(f"{self.address} has {has:f}, the transaction may cost {needs:f}")
+        await self._issue(Intent(nonce, function, to, data, gas, max_fee, tip, "", ""))
+        if (receipt := await self._to_its_end()) is None:
+            raise NotMined(f"nonce {nonce} of {self.address} was used by another transaction")
+        tx_hash = receipt["transactionHash"].to_0x_hex()
         if receipt["status"] != 1:
             # The chain moved on between simulation and block; simulated again it tells why.
-            await self._simulate(tx)
+            await self._simulate(to, data)
             raise Reverted("", {"transaction": tx_hash})
         return Sent(tx_hash, receipt["blockNumber"], receipt["gasUsed"])
+
+    async def _next_nonce(self) -> int:
+        """The first that is not used. One that waits unknown is given a while, then replaced."""
+        nonce, pending = await self._nonces()
+        if pending > nonce:
+            if self._foreign[0] != nonce:
+                self._foreign = nonce, time.monotonic()
+            if time.monotonic() - self._foreign[1] < self._pricing.replace_after:
+                raise NotMined(f"nonce {nonce} of {self.address} waits, sent by somebody else")
+            log.warning("replacing a transaction that is in no journal", nonce=nonce)
+        return nonce
+
+    async def _nonces(self) -> tuple[int, int]:
+        """The number of the account's transactions that are mined, and with those that wait."""
+        account, ask = self.rpc.w3.to_checksum_address(self.address), self.rpc.ask
+        count = self.rpc.w3.eth.get_transaction_count
+        return await ask(count(account, "latest")), await ask(count(account, "pending"))
+
+    def _in_charge(self) -> None:
+        if self._lease and not self._lease.held:
+            raise NotInCharge("another keeper has the lease of this key, or Redis does not answer")
+
+    # ---- what is live
+
+    async def _issue(self, draft: Intent) -> None:
+        """Signs, writes down and sends; for more as long as nodes find the fees too low.
+
+        Raises RpcRefused and Unfunded when no node takes it: then nothing is live. When no node
+        answers, nobody can tell, and it stays live.
+        """
+        first = not self._journal.live
+        while True:
+            self._in_charge()
+            intent = self._signed(draft)
+            await self._journal.intend(intent)
+            metrics.TRANSACTIONS.labels("sent" if first else "replaced").inc()
+            try:
+                return await self._broadcast(intent)
+            except RpcDown:
+                return None
+            except (RpcRefused, Unfunded) as exc:
+                why = str(exc).lower()
+                cheap = any(words in why for words in _TOO_LITTLE)
+                more = dearer(intent, _DOUBLE, self._pricing.max_fee) if cheap else None
+                if more is None and first and not any(words in why for words in _USED):
+                    await self._end("refused", why=str(exc))
+                    raise
+                if more is None:
+                    return None  # an earlier one is on its way, or its nonce was used
+                draft = more
+
+    def _signed(self, draft: Intent) -> Intent:
+        fees = {"maxFeePerGas": draft.max_fee, "maxPriorityFeePerGas": draft.tip, "type": 2}
+        call = {"to": draft.to, "data": draft.data, "value": 0, "gas": draft.gas}
+        tx: Any = {**call, **fees, "nonce": draft.nonce, "chainId": self.rpc.chain_id}
+        signed = self._account.sign_transaction(tx)
+        raw = signed.raw_transaction.to_0x_hex()
+        return replace(draft, hash=signed.hash.to_0x_hex(), raw=raw)
+
+    async def _broadcast(self, intent: Intent) -> None:
+        self._unsure = True  # until a node says that it has it
+        await self.rpc.broadcast(bytes.fromhex(intent.raw[2:]))
+        self._unsure = False
+
+    async def _to_its_end(self) -> TxReceipt | None:
+        """Waits until a live transaction is mined, and makes that happen.
+
+        None: there is none, or there is none any more. Raises NotMined, then it is still live.
+        """
+        began = time.monotonic()
+        self._replace_at, self._looks = began + self._pricing.replace_after, 0
+        while self._journal.live:
+            trouble = "is not mined yet"
+            try:
+                if receipt := await self._look(self._journal.live[-1]):
+                    return receipt
+            except ChainError as exc:
+                trouble = f"is not known to be mined: {exc}"
+            if self._journal.live and time.monotonic() - began > self._pricing.patience:
+                raise NotMined(f"transaction {self._journal.live[-1].hash} was sent and {trouble}")
+            await asyncio.sleep(_LOOK)
+        return None
+
+    async def _look(self, newest: Intent) -> TxReceipt | None:
+        """The receipt of what is live; without one, whatever makes it more likely to come."""
+        for intent in self._journal.live:
+            if receipt := await self.rpc.ask(self._receipt(intent.hash)):
+                await self._mined(intent, receipt)
+                return receipt
+        mined, pending = await self._nonces()
+        if mined > newest.nonce:
+            self._looks += 1
+            if self._looks > _LOOKS:
+                await self._end("lost", why="the nonce was used by another transaction")
+        elif self._unsure:
+            await self._again(newest, waits=pending > newest.nonce)
+        elif time.monotonic() >= self._replace_at:
+            self._replace_at = time.monotonic() + self._pricing.replace_after
+            await self._replace(newest)
+        return None
+
+    async def _receipt(self, tx_hash: str) -> TxReceipt | None:
+        try:
+            return await self.rpc.w3.eth.get_transaction_receipt(HexStr(tx_hash))
+        except TransactionNotFound:
+            return None
+
+    async def _again(self, intent: Intent, *, waits: bool) -> None:
+        """Sends what may never have arrived, unless it has become impossible meanwhile."""
+        try:
+            await self._simulate(intent.to, intent.data)
+        except Reverted as exc:
+            if not waits:
+                await self._end("lost", why=str(exc))
+            self._unsure = False
+            return
+        self._in_charge()
+        try:
+            await self._broadcast(intent)
+        except (RpcRefused, Unfunded) as exc:
+            self._unsure = False  # dearer, or not at all
+            log.warning("sent again in vain", nonce=intent.nonce, why=str(exc))
+
+    async def _replace(self, intent: Intent) -> None:
+        """The same nonce for more, as far as the settings go."""
+        cap = self._pricing.max_fee
+        with contextlib.suppress(ChainError, NotInCharge):
+            self._in_charge()
+            more = None
+            with contextlib.suppress(TooExpensive):
+                more = dearer(intent, _RAISE, cap, await going_rate(self.rpc, self._pricing))
+            told = log.bind(nonce=intent.nonce, function=intent.function)
+            if more is None:
+                told.warning("not mined, and the settings allow no more", max_fee=cap)
+                await self._broadcast(intent)
+            else:
+                told.warning("not mined: replacing it", max_fee=more.max_fee, tip=more.tip)
+                await self._issue(more)
+
+    async def _mined(self, intent: Intent, receipt: TxReceipt) -> None:
+        cost = receipt["gasUsed"] * receipt["effectiveGasPrice"]
+        metrics.GAS_SPENT.inc(cost)
+        done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": receipt["status"]}
+        await self._end("mined" if receipt["status"] == 1 else "reverted", **done, cost=cost)
+
+    async def _end(self, event: str, **what: Any) -> None:
+        metrics.TRANSACTIONS.labels(event).inc()
+        await self._journal.end("mined" if event == "reverted" else event, **what)

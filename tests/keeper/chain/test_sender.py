@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from keeper.chain.fees import GWEI, Pricing
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
-from keeper.chain.sender import GWEI, KeySender, Pricing
+from keeper.chain.sender import KeySender, Simulator
 from keeper.domain.draw import POWERBALL
-from keeper.errors import NotMined, Reverted, TooExpensive, Unfunded
+from keeper.errors import Reverted, TooExpensive, Unfunded
 from keeper.ports import DryRun, Sent
+from keeper.store.journal import FileJournal
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, running_chain
 
@@ -29,8 +34,14 @@ def account() -> LocalAccount:
 
 
 @pytest.fixture
-def sender(rpc: Rpc, account: LocalAccount) -> KeySender:
-    return KeySender(rpc, account, PRICING, dry=False)
+def journal(tmp_path: Path) -> Iterator[FileJournal]:
+    with contextlib.closing(FileJournal(tmp_path, 31337, KEEPER)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def sender(rpc: Rpc, account: LocalAccount, journal: FileJournal) -> KeySender:
+    return KeySender(rpc, account, PRICING, journal)
 
 
 async def nonce(chain: Chain) -> int:
@@ -68,40 +79,35 @@ async def test_a_refusal_costs_nothing(
 
 
 async def test_a_dry_run_simulates_and_no_more(
-    rpc: Rpc, account: LocalAccount, market: ContractMarket, chain: Chain
+    rpc: Rpc, market: ContractMarket, chain: Chain
 ) -> None:
     before = await nonce(chain)
-    for dry in (
-        KeySender(rpc, account, PRICING, dry=True),
-        KeySender(rpc, None, PRICING, dry=True),
-    ):
+    dry, nobody = Simulator(rpc, KEEPER), Simulator(rpc, None)
+    for one in (dry, nobody):
         with pytest.raises(Reverted, match="TooEarly"):
-            await dry.send(market, "lockRound", 1)
-    dry = KeySender(rpc, account, PRICING, dry=True)
+            await one.send(market, "lockRound", 1)
     assert await dry.send(market, "createRound", NEXT) == DryRun("createRound", (NEXT,))
-    nobody = KeySender(rpc, None, PRICING, dry=False)
-    assert nobody.address is None
     with pytest.raises(Reverted, match="AccessControlUnauthorizedAccount"):
         await nobody.send(market, "createRound", NEXT)
     assert await nonce(chain) == before
 
 
 async def test_the_cap_holds(
-    rpc: Rpc, account: LocalAccount, market: ContractMarket, chain: Chain
+    rpc: Rpc, account: LocalAccount, journal: FileJournal, market: ContractMarket, chain: Chain
 ) -> None:
     await chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(90 * GWEI))
     await chain.rpc("evm_mine")
-    capped = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=2 * GWEI), dry=False)
-    with pytest.raises(TooExpensive, match=r"gas costs 9\d\.?\d* gwei, the settings allow 80$"):
+    capped = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=2 * GWEI), journal)
+    with pytest.raises(TooExpensive, match=r"gas costs 80\.75 gwei, the settings allow 80$"):
         await capped.send(market, "createRound", NEXT)
-    tipping = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=75 * GWEI), dry=False)
+    tipping = KeySender(rpc, account, replace(PRICING, max_fee=80 * GWEI, tip=75 * GWEI), journal)
     await chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10 * GWEI))
     await chain.rpc("evm_mine")
     with pytest.raises(TooExpensive, match="gas costs 8"):
         await tipping.send(market, "createRound", NEXT)
     await chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(90 * GWEI))
     await chain.rpc("evm_mine")
-    enough = KeySender(rpc, account, replace(PRICING, max_fee=95 * GWEI, tip=2 * GWEI), dry=False)
+    enough = KeySender(rpc, account, replace(PRICING, max_fee=95 * GWEI, tip=2 * GWEI), journal)
     sent = await enough.send(market, "createRound", NEXT)
     assert isinstance(sent, Sent)
     tx = await chain.rpc("eth_getTransactionByHash", sent.tx_hash)
@@ -111,14 +117,14 @@ async def test_the_cap_holds(
 
 @pytest.mark.parametrize(("tip", "paid"), [(1, 30), (None, 30), (40, 40)])
 async def test_polygon_takes_no_tip_below_30_gwei(
-    account: LocalAccount, tip: int | None, paid: int
+    account: LocalAccount, journal: FileJournal, tip: int | None, paid: int
 ) -> None:
     async with running_chain(START, chain_id=80002) as polygon:
         deployed = await polygon.deploy(POWERBALL)
-        rpc = Rpc(polygon.url, 80002)
+        rpc = Rpc([polygon.url], 80002)
         market = ContractMarket(rpc, deployed.address, POWERBALL, deployed.block)
         wei = None if tip is None else tip * GWEI
-        sender = KeySender(rpc, account, replace(PRICING, tip=wei), dry=False)
+        sender = KeySender(rpc, account, replace(PRICING, tip=wei), journal)
         sent = await sender.send(market, "createRound", DRAW)
         assert isinstance(sent, Sent)
         tx = await polygon.rpc("eth_getTransactionByHash", sent.tx_hash)
@@ -177,21 +183,6 @@ async def not_mining(chain: Chain, deployed: Deployed) -> Chain:
     return chain
 
 
-async def test_what_is_not_mined_blocks_what_comes_after(
-    rpc: Rpc, account: LocalAccount, market: ContractMarket, not_mining: Chain
-) -> None:
-    hasty = KeySender(rpc, account, replace(PRICING, patience=0.3), dry=False)
-    with pytest.raises(NotMined, match="was sent and is not mined yet"):
-        await hasty.send(market, "createRound", NEXT)
-    # A keeper that was started again knows nothing of it, but the node does.
-    again = KeySender(rpc, account, PRICING, dry=False)
-    with pytest.raises(NotMined, match="was sent before"):
-        await again.send(market, "createRound", NEXT + 2 * 86_400)
-    await not_mining.rpc("evm_mine")
-    await not_mining.rpc("evm_setAutomine", True)
-    assert isinstance(await again.send(market, "createRound", NEXT + 2 * 86_400), Sent)
-
-
 async def test_a_cancelled_send_is_still_awaited(
     sender: KeySender, market: ContractMarket, not_mining: Chain
 ) -> None:
@@ -208,9 +199,9 @@ async def test_a_cancelled_send_is_still_awaited(
 
 
 async def test_a_cancelled_send_is_not_awaited_for_ever(
-    rpc: Rpc, account: LocalAccount, market: ContractMarket, not_mining: Chain
+    rpc: Rpc, account: LocalAccount, journal: FileJournal, market: ContractMarket, not_mining: Chain
 ) -> None:
-    brief = KeySender(rpc, account, replace(PRICING, farewell=0.1), dry=False)
+    brief = KeySender(rpc, account, replace(PRICING, farewell=0.1), journal)
     task = asyncio.create_task(brief.send(market, "createRound", NEXT))
     await until_pending(not_mining, 1)
     task.cancel()
