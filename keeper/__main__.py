@@ -17,7 +17,7 @@ from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle
 from keeper.config import Settings, load, variable
 from keeper.domain.calendar import NoDraw, draw_time
-from keeper.domain.consensus import Agreed, Answer, Disagreement, Waiting, decide
+from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Waiting, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
 from keeper.errors import (
     ChainError,
@@ -27,14 +27,15 @@ from keeper.errors import (
     Reverted,
     WrongContract,
 )
-from keeper.ports import RoundInfo, RoundStatus
-from keeper.sources import ask_all, read
+from keeper.ports import Fetched, RoundInfo, RoundStatus
+from keeper.sources import ask_all, publishing, read
 from keeper.store import evidence as evidence_files
 
 BAD_INPUT = 2
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
 _DRAW_EXITS = "Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ."
+_PROBE_EXITS = "Exit codes: 0 all give the same draw, 2 bad input, 3 some give none, 4 they differ."
 _SETTINGS = "Settings:\n\n\b\n" + "\n".join(
     f"  {variable(name)}{'__NY, ...' if name == 'sources' else ''}\n      {field.description}"
     for name, field in Settings.model_fields.items()
@@ -117,6 +118,42 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
         show.table(show.ANSWER, [show.answer_row(answer) for answer in answers])
         click.echo(show.sentence(verdict))
     sys.exit(_EXITS[type(verdict)])
+
+
+@main.group("sources")
+def sources_() -> None:
+    """Look at the publishers of results one by one."""
+
+
+@sources_.command(epilog=_PROBE_EXITS)
+@click.argument("game")
+@click.argument("date")
+@click.option("--source", "named", multiple=True, metavar="NAME", help="Only this; repeatable.")
+@click.option("--raw", is_flag=True, help="Print what came, too, up to 20,000 bytes of it.")
+@click.pass_obj
+def probe(config: Path | None, game: str, date: str, named: tuple[str, ...], raw: bool) -> None:
+    """Show what each publisher of GAME answers for DATE, reserves included, and how it is read.
+
+    Of each: the URL asked and when, the HTTP status, size and keccak256 of the raw body, and
+    the draw or why there is none. Ask from the machine on which the keeper shall run.
+    """
+    settings = _settings(config)
+    asked, day = _draw_of(game, date)
+    names = dict.fromkeys(named or publishing(asked))
+    if strangers := ", ".join(names.keys() - publishing(asked)):
+        known = ", ".join(publishing(asked))
+        raise ConfigError(f"no source of {asked.name}: {strangers}; there are {known}")
+
+    async def ask() -> list[Fetched]:
+        async with app.publishers(settings) as sources:
+            return await asyncio.gather(*(sources[name].fetch(asked, day) for name in names))
+
+    found = asyncio.run(ask())
+    for fetched in found:
+        show.probed(fetched, raw=raw)
+    draws = [f.answer.draw for f in found if isinstance(f.answer, Drawn)]
+    differ, missing = len(set(draws)) > 1, len(draws) < len(found)
+    sys.exit(_EXITS[Disagreement if differ else Waiting if missing else Agreed])
 
 
 @main.command()

@@ -9,22 +9,24 @@ from decimal import Decimal
 from typing import Any
 
 import click
+from eth_utils.crypto import keccak
 from rich.console import Console
 from rich.table import Table
 
 from keeper.domain.calendar import draw_date
 from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Failed, Verdict, Waiting
 from keeper.domain.draw import Draw, Game
-from keeper.ports import RoundInfo, RoundStatus, Standing
+from keeper.ports import Fetched, RoundInfo, RoundStatus, Standing
 
 ANSWER = ("source", "answer", "number")
 VERDICT = {Agreed: "agreed", Waiting: "pending", Disagreement: "differ"}
+RAW = 20_000  # bytes of a publisher's answer that are printed
 ROUND = ("round", "draw", "status", "staked", "matched", "number")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a terminal, else a line a row with tabs. What others wrote is made harmless."""
-    clean = [["".join(c if c.isprintable() else "?" for c in cell) for cell in r] for r in rows]
+    clean = [[_harmless(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         drawn = Table(*headers)
         for row in clean:
@@ -44,6 +46,24 @@ def answer_row(answer: Answer) -> tuple[str, ...]:
             return source, f"failed, {kind}: {why}", ""
         case _:
             return answer.source, f"pending: {answer.why}", ""
+
+
+def probed(fetched: Fetched, *, raw: bool) -> None:
+    """How a source was asked and what came of it; its body, too, if `raw`."""
+    source, said, number = answer_row(fetched.answer)
+    body, status = fetched.body, fetched.status or "no answer"
+    lines = [
+        source,
+        f"  asked   {fetched.url} at {utc(fetched.at)}",
+        f"  status  {status}, {len(body)} bytes, keccak256 0x{keccak(body).hex()}",
+        f"  says    {said}{number and f', n = {number}'}",
+    ]
+    if raw:
+        lines += [f"  | {line}" for line in body[:RAW].decode(errors="replace").splitlines()]
+        if more := len(body[RAW:]):
+            lines.append(f"  {more} bytes more")
+    for line in lines:
+        click.echo(_harmless(line))
 
 
 def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[str, ...]:
@@ -126,3 +146,7 @@ def utc(timestamp: int) -> str:
 def coins(wei: int) -> str:
     """Wei as whole coins, exact."""
     return f"{Decimal(wei) / 10**18:f}"
+
+
+def _harmless(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)

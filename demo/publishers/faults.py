@@ -52,7 +52,7 @@ class FaultKind(StrEnum):
     SLOW = "slow"  # answers after `seconds`
     DRIP = "drip"  # sends a byte every `seconds`
     STATUS = "status"  # HTTP `status`
-    HTML = "html"  # a friendly page with status 200
+    HTML = "html"  # a friendly page, or `text`, with status 200
     TRUNCATED = "truncated"  # promises the whole body, sends half of it
     HALF = "half"  # sends half of the body and calls it whole
     OVERSIZE = "oversize"  # 2 MiB more than there is to say
@@ -72,6 +72,7 @@ class Fault:
     seconds: float = 0
     status: int = 500
     location: str = ""
+    text: str = "<!DOCTYPE html><p>Sorry!</p>"
 
 
 NO_FAULT = Fault(FaultKind.NONE)

@@ -191,7 +191,7 @@ class Publishers:
             case FaultKind.STATUS:
                 return web.Response(status=fault.status, text="come back later")
             case FaultKind.HTML:
-                return web.Response(text="<!DOCTYPE html><p>Sorry!</p>", content_type="text/html")
+                return web.Response(text=fault.text, content_type="text/html")
             case FaultKind.REDIRECT:
                 return web.Response(status=302, headers={"Location": fault.location})
             case FaultKind.NULL:

@@ -12,10 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from eth_utils.crypto import keccak
 
-from demo.publishers import Fault, FaultKind, Publishers
+from demo.publishers import REAL_DRAWS, Fault, FaultKind, Publishers, shapes
+from demo.publishers.faults import Entry
+from keeper import show
 from keeper.domain.calendar import draw_time, next_draw_times
 from keeper.domain.draw import POWERBALL
+from keeper.sources import publishing
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import Home
 from tests.keeper.chainfixtures import BETTORS, KEEPER, ROOT, Chain, Deployed, E
@@ -138,6 +142,93 @@ async def test_a_terminal_gets_a_table(home: Home) -> None:
             shown += chunk
     os.close(lead)
     assert "│ california │ 10 21 58 61 64 + 17 │ 64" in shown.decode()
+
+
+# ---- sources probe
+
+
+async def test_probe_shows_each_publisher_s_answer(home: Home, publishers: Publishers) -> None:
+    code, out, err = await home.command("sources", "probe", GAME, DATE)
+    assert (code, err) == (0, "")
+    blocks = out.split("\n  ")
+    assert len(blocks) == 1 + 3 * 6
+    assert [line for line in out.splitlines() if not line.startswith(" ")] == publishing(POWERBALL)
+    assert out.count("says    10 21 58 61 64 + 17, n = 64") == 6
+    body = shapes.texas(
+        POWERBALL, [Entry(d, shown=True) for d in REAL_DRAWS[1::-1]]
+    ).encode()  # newest first
+    texas = out[out.index("texas") : out.index("california")]
+    where = f"{publishers.urls['texas']}/export/sites/lottery/Games/Powerball"
+    assert f"asked   {where}/Winning_Numbers/powerball.csv at 20" in texas
+    assert f"status  200, {len(body)} bytes, keccak256 0x{keccak(body).hex()}\n" in texas
+
+
+@pytest.mark.parametrize(
+    ("faults", "code", "says"),
+    [
+        ({"nyopendata": Fault(FaultKind.LIE, special=16)}, 4, "10 21 58 61 64 + 16, n = 14"),
+        ({"newjersey": Fault(FaultKind.MISSING)}, 3, f"pending: no result for {DATE} yet"),
+        ({"massachusetts": Fault(FaultKind.STATUS)}, 3, "failed, status: HTTP 500"),
+        ({"massachusetts": Fault(FaultKind.DOWN)}, 3, "failed, unreachable: "),
+    ],
+)
+async def test_probe_tells_what_is_wrong(
+    home: Home, publishers: Publishers, faults: dict[str, Fault], code: int, says: str
+) -> None:
+    publishers.faults.update({(name, GAME): fault for name, fault in faults.items()})
+    got, out, _ = await home.command("sources", "probe", GAME, DATE)
+    assert got == code
+    assert f"  says    {says}" in out
+    if "unreachable" in says:
+        empty = keccak(b"").hex()
+        assert f"status  no answer, 0 bytes, keccak256 0x{empty}" in out
+
+
+async def test_probe_asks_the_named_and_prints_what_came(
+    home: Home, publishers: Publishers
+) -> None:
+    args = ("sources", "probe", GAME, DATE, "--source", "texas", "--source", "ny")
+    code, out, _ = await home.command(*args, "--raw")
+    assert code == 0
+    assert {name for name, _ in publishers.requests} == {"texas", "ny"}
+    assert out.startswith("texas\n")
+    assert "\n  | Powerball,8,19,2026,10,21,58,61,64,17,2\n" in out
+    assert '\n  | {"data": {"draws": [' in out
+
+
+async def test_what_is_printed_is_bounded_and_harmless_to_a_terminal(
+    home: Home, publishers: Publishers
+) -> None:
+    probe = ("sources", "probe", GAME, DATE, "--source", "texas", "--raw")
+    publishers.faults["texas", GAME] = Fault(FaultKind.OVERSIZE)
+    code, out, _ = await home.command(*probe)
+    assert code == 3
+    assert f"\n  {(1 << 20) - show.RAW} bytes more\n" in out
+    assert len(out) < show.RAW + 1000
+    publishers.faults["texas", GAME] = Fault(FaultKind.HTML, text="\x1b[2J\x07\u202e\rny\n")
+    code, out, _ = await home.command(*probe)
+    assert code == 3
+    assert all(c.isprintable() or c == "\n" for c in out)
+    assert "\n  | ?[2J??\n  | ny\n" in out
+
+
+@pytest.mark.parametrize(
+    ("args", "line"),
+    [
+        ((GAME, DATE, "--source", "idaho"), "no source of powerball: idaho; there are ny, texas"),
+        ((GAME, DATE, "--source", "megamillions"), "no source of powerball: megamillions; there"),
+        ((GAME, "2026-08-20"), "powerball has no draw on 2026-08-20 (Thursday)"),
+        (("lotto", DATE), "unknown game 'lotto'"),
+    ],
+)
+async def test_probe_refuses_bad_input_in_one_line(
+    home: Home, publishers: Publishers, args: tuple[str, ...], line: str
+) -> None:
+    code, out, err = await home.command("sources", "probe", *args)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"keeper: {line}")
+    assert len(err.splitlines()) == 1
+    assert publishers.requests == []
 
 
 # ---- status
