@@ -1,0 +1,174 @@
+"""The systemd unit and the compose file: what they set exists, and what they promise holds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from prometheus_client import Counter, Gauge
+
+from keeper import metrics
+from keeper.__main__ import main
+from keeper.config import Settings, variable
+from keeper.sources import HOMES
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "deploy" / "lottochain-keeper.service"
+COMPOSE = ROOT / "deploy" / "compose.yaml"
+GUIDE = ROOT / "docs" / "operations.md"
+BINARY = "/opt/lottochain/bin/lottochain-keeper"
+SETTINGS = {variable(name) for name in Settings.model_fields} - {"LOTTOCHAIN_SOURCES"} | {
+    "LOTTOCHAIN_CONFIG",
+    *(f"LOTTOCHAIN_SOURCES__{name.upper()}" for name in HOMES),
+}
+# What a key or a settlement would be lost by, if somebody loosened it.
+PROMISED = {
+    "Type": "notify",
+    "Restart": "always",
+    "DynamicUser": "yes",
+    "NoNewPrivileges": "yes",
+    "ProtectSystem": "strict",
+    "ProtectHome": "yes",
+    "PrivateTmp": "yes",
+    "StateDirectory": "lottochain",
+    "UMask": "0077",
+    "LimitCORE": "0",
+    "CapabilityBoundingSet": "",
+    "MemoryDenyWriteExecute": "yes",
+    "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
+    "LoadCredential": "key:/etc/lottochain/key",
+    "EnvironmentFile": "/etc/lottochain/keeper.env",
+}
+Section = dict[str, list[str]]
+
+
+def sections(text: str) -> dict[str, Section]:
+    """Of a unit file: each section's values by key, in order."""
+    found: dict[str, Section] = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            current = found.setdefault(line.strip("[]"), {})
+        elif line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            current.setdefault(key, []).append(value)
+    return found
+
+
+@pytest.fixture
+def service() -> Section:
+    return sections(UNIT.read_text())["Service"]
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
+    return found
+
+
+def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    tool = shutil.which("systemd-analyze")
+    assert tool, "systemd-analyze is part of Debian's systemd: apt-get install systemd"
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace(BINARY, "/bin/true"))
+    for drop_in in (None, *re.findall(r"```ini\n(.*?)```", GUIDE.read_text(), re.DOTALL)):
+        if drop_in:
+            (tmp_path / f"{UNIT.name}.d").mkdir(exist_ok=True)
+            (tmp_path / f"{UNIT.name}.d" / "own.conf").write_text(drop_in)
+        done = subprocess.run(
+            [tool, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    rated = subprocess.run(
+        [tool, "security", "--offline=yes", "--threshold=15", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rated.returncode == 0, rated.stdout  # 1.5 of 10: what it may do is use the network
+
+
+def test_the_unit_keeps_what_it_promises(service: Section) -> None:
+    assert {key: service.get(key) for key in PROMISED} == {k: [v] for k, v in PROMISED.items()}
+    assert service["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
+    assert 130 < int(service["MemoryMax"][0].removesuffix("M")) <= 300
+    assert int(service["WatchdogSec"][0]) >= 30
+    assert "LOTTOCHAIN_KEY_FILE=%d/key" in service["Environment"]
+    assert "LOTTOCHAIN_DATA_DIR=%S/lottochain" in service["Environment"]
+
+
+def test_what_the_unit_starts_is_a_command(service: Section) -> None:
+    (command,) = service["ExecStart"]
+    binary, *args = command.split()
+    assert binary == BINARY
+    assert '\nlottochain-keeper = "keeper.__main__:main"\n' in (ROOT / "pyproject.toml").read_text()
+    assert CliRunner().invoke(main, [*args, "--help"]).exit_code == 0
+
+
+def test_compose_restricts_and_names_no_registry(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert services.keys() == {"keeper", "redis"}
+    for service in services.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["restart"] == "unless-stopped"
+        assert service["mem_limit"]
+        assert service["healthcheck"]["test"][0] == "CMD"
+        assert set(service["networks"]) <= compose["networks"].keys()
+        assert "/" not in service.get("image", "")
+    keeper, redis = services["keeper"], services["redis"]
+    assert "/readyz" in keeper["healthcheck"]["test"][-1]
+    assert keeper["ports"] == ["127.0.0.1:8080:8080"]
+    assert "ports" not in redis
+    assert compose["networks"][redis["networks"][0]] == {"internal": True}
+    (secret,) = keeper["secrets"]
+    assert keeper["environment"]["LOTTOCHAIN_KEY_FILE"] == f"/run/secrets/{secret}"
+    assert list(compose["secrets"][secret]) == ["file"]
+    volume, _, mounted = keeper["volumes"][0].partition(":")
+    assert volume in compose["volumes"]
+    assert mounted == keeper["environment"]["LOTTOCHAIN_DATA_DIR"]
+    folder = COMPOSE.parent
+    build = keeper["build"]
+    recipe = (folder / build["context"] / build["dockerfile"]).read_text()
+    assert f" {mounted}\n" in recipe
+    for copied in re.findall(r"^COPY (\S+)", recipe, re.MULTILINE):
+        assert (folder / build["context"] / copied).exists()
+        assert f"!{copied}\n" in (folder / "Dockerfile.dockerignore").read_text()
+    assert CliRunner().invoke(main, [*keeper["command"], "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("path", [UNIT, COMPOSE, GUIDE], ids=lambda p: p.name)
+def test_every_setting_that_is_named_exists(path: Path) -> None:
+    named = set(re.findall(r"LOTTOCHAIN_\w+", path.read_text()))
+    assert named
+    assert named - SETTINGS == set()
+
+
+def test_values_that_are_set_are_taken(
+    compose: dict[str, Any], service: Section, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_unit = dict(pair.split("=", 1) for pair in service["Environment"])
+    for values in (compose["services"]["keeper"]["environment"], of_unit):
+        with monkeypatch.context() as patch:
+            for name, value in values.items():
+                patch.setenv(name, value)
+            assert Settings().log_format == "json"
+
+
+def test_the_guide_names_every_figure_and_no_other() -> None:
+    own = [m for m in vars(metrics).values() if isinstance(m, Counter | Gauge)]
+    names = {
+        family.name + ("_total" if isinstance(m, Counter) else "")
+        for m in own
+        for family in m.describe()
+    }
+    text = GUIDE.read_text()
+    table = set(re.findall(r"^\| `(lottochain_\w+)", text, re.MULTILINE))
+    assert table == names
+    assert set(re.findall(r"lottochain_\w+", text)) == names
