@@ -196,6 +196,7 @@ async def keeper(
             "POLL_SECONDS": "0.1",
             "RETRY_SECONDS": "0.5",
             "ROUNDS_AHEAD": "1",
+            "CONFIRMATIONS": "0",
             "HTTP_PORT": "0",
             "LOG_FORMAT": "json",
             "SOURCE_TIMEOUT": str(SOURCE_PATIENCE),

@@ -7,6 +7,7 @@ keeper that was killed goes on where the chain stands.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -55,6 +56,17 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Ask the sources again while the committee's proposal of `number` may still be vetoed."""
+
+    round_id: int
+    date: dt.date
+    oracle: str
+    ballot: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finalize:
     """Carry the proposal of the round's committee, which was not vetoed, to the market."""
 
@@ -77,7 +89,7 @@ class Settle:
     bettors: tuple[str, ...]
 
 
-Duty = CreateRound | LockRound | Report | Finalize | VoidRound | Settle
+Duty = CreateRound | LockRound | Report | Watch | Finalize | VoidRound | Settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +116,7 @@ def due(
     terms: Terms,
     resting: Container[tuple[int, str]] = (),
     standings: Mapping[int, Standing] | None = None,
+    confirmed: float = math.inf,
 ) -> list[Duty]:
     """What is to be done now, the urgent first; of a round's settlings only the next one.
 
@@ -112,6 +125,7 @@ def due(
         account: of the key; None: only what anybody may do.
         resting: (round id, bettor) pairs to leave alone, for they refused a payment.
         standings: by id, of the rounds that `undecided` names and committees decide.
+        confirmed: the block up to which results count: what later ones decided is not paid yet.
     """
     duties: list[Duty] = []
     settlings: list[Duty] = []
@@ -123,7 +137,7 @@ def due(
             if now >= r.lock_time and not r.locked_at:
                 duties.append(LockRound(r.id))
             duties += _result(view, r, now, account, terms, (standings or {}).get(r.id))
-        if not overdue and (batch := _to_pay(r, now, terms, resting)):
+        if not overdue and r.ended_in <= confirmed and (batch := _to_pay(r, now, terms, resting)):
             settlings.append(Settle(r.id, batch))
     if (OPERATOR_ROLE, account) in view.roles and not view.paused:
         duties += [CreateRound(t) for t in _to_open(view, now, terms)]
@@ -143,11 +157,14 @@ def _result(
     view: MarketView, r: RoundView, now: int, account: str | None, terms: Terms, s: Standing | None
 ) -> list[Duty]:
     """What brings an undecided round its result."""
-    if s and s.finalizable_at:
-        return [Finalize(r.id, r.oracle)] if now >= s.finalizable_at else []
+    if s and 0 < s.finalizable_at <= now:
+        return [Finalize(r.id, r.oracle)]
     if now < r.draw_time + terms.report_delay:
         return []
     date = draw_date(view.game, r.draw_time)
+    if s and s.finalizable_at:
+        concerned = account in (*s.committee.reporters, s.committee.guardian)
+        return [Watch(r.id, date, r.oracle, s.ballot, s.number)] if concerned else []
     if r.oracle == account:
         return [Report(r.id, date, r.oracle)]
     if (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import secrets
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from typing import Any
 
 import structlog
 
-from keeper.chain import oracle
+from keeper import metrics
 from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket
-from keeper.chain.oracle import ContractOracle
+from keeper.chain.oracle import ContractOracle, report
 from keeper.chain.sender import Simulator
 from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
 from keeper.domain.draw import Draw
@@ -31,6 +32,7 @@ from keeper.duties import (
     Settle,
     Terms,
     VoidRound,
+    Watch,
     due,
     undecided,
 )
@@ -38,7 +40,7 @@ from keeper.errors import ChainError, KeeperError, Reverted, WrongContract
 from keeper.follow import Follower
 from keeper.ports import DryRun, EvidenceRef, Sent, Source, Standing
 from keeper.projection import MarketView, RoundView
-from keeper.sources import ask_all
+from keeper.sources.panel import Panel
 from keeper.store.evidence import FileEvidence
 
 log = structlog.get_logger()
@@ -48,6 +50,9 @@ PAYMENT_TRIES = 6  # then a bettor that refuses is left to claim
 
 # What the contracts say of a duty when somebody else was faster.
 _DONE_BEFORE = frozenset({"DrawTimeTaken", "WrongStatus", "ProposalStands", "RoundDecided"})
+
+
+_Call = tuple[str, *tuple[Any, ...]]
 
 
 @dataclass(slots=True)
@@ -70,12 +75,24 @@ class Rest:
         count = self._kept.get(key, (0, 0.0))[0] + 1
         last = count >= tries
         seconds = min(self.first * 2 ** min(count - 1, 16), LONGEST_REST)
+        seconds *= 0.8 + secrets.randbelow(200) / 1000  # not all keepers in the same second
         self._kept[key] = count, math.inf if last else self.clock() + seconds
         return last
 
     def end(self, key: Hashable) -> None:
         """The key rests no more, and begins anew when it does again."""
         self._kept.pop(key, None)
+
+
+def _key(duty: Duty) -> Hashable:
+    """Under which a duty rests."""
+    match duty:
+        case Settle(round_id):  # the next batch of a round rests when one has failed
+            return Settle, round_id
+        case Report(round_id, _, _, ballot):  # whatever was voted in it already
+            return Report, round_id, ballot
+        case _:
+            return duty
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,7 @@ class Worker:
             answer as such.
         oracles: by address, those that decide rounds of the market.
         disputes: by date the last disagreement on a draw whose evidence was kept.
+        panels: by date, who is asked for the draw.
     """
 
     market: ContractMarket
@@ -98,6 +116,7 @@ class Worker:
     rest: Rest
     oracles: dict[str, ContractOracle] = field(default_factory=dict)
     disputes: dict[dt.date, Disagreement] = field(default_factory=dict)
+    panels: dict[dt.date, Panel] = field(default_factory=dict)
 
     async def run(self) -> None:
         """For ever: looks at what is due whenever something was read or sent."""
@@ -106,21 +125,19 @@ class Worker:
             if head := self.follower.head:
                 view, now, me = self.view, head.timestamp, self.sender.address
                 standings = await self._standings(undecided(view, now), me)
-                for duty in due(view, now, me, self.terms, self.rest, standings):
+                duties = due(
+                    view, now, me, self.terms, self.rest, standings, self.follower.confirmed
+                )
+                for duty in duties:
                     sent |= await self._attempt(duty)
+                late = sum(_key(d) in self.rest for d in duties if not isinstance(d, Watch))
+                metrics.LATE.labels(self.market.game.name).set(late)
             if not sent:
                 await self.follower.news.wait()
 
     async def _attempt(self, duty: Duty) -> bool:
         """Does a duty; whether a transaction was sent. What fails is logged and rests."""
-        key: Hashable
-        match duty:
-            case Settle(round_id):  # the next batch of a round rests when one has failed
-                key = Settle, round_id
-            case Report(round_id, _, _, ballot):  # whatever was voted in it already
-                key = Report, round_id, ballot
-            case _:
-                key = duty
+        key = _key(duty)
         if key in self.rest:
             return False
         about = (
@@ -130,14 +147,16 @@ class Worker:
         try:
             result = await self._do(duty)
         except KeeperError as exc:
-            if isinstance(exc, Reverted) and exc.name in _DONE_BEFORE:
-                told.info("already done", why=str(exc))
-            else:
-                told.warning("put off", why=str(exc))
+            done = isinstance(exc, Reverted) and exc.name in _DONE_BEFORE
+            (told.info if done else told.warning)(
+                "already done" if done else "put off", why=str(exc)
+            )
+            self._count(duty, "done before" if done else "put off")
             self.rest.again(key)
             return False
         if isinstance(result, Sent):
             self.rest.end(key)
+            self._count(duty, "done")
             told.info("done", tx=result.tx_hash, block=result.block_number, gas=result.gas_used)
             await self.follower.seen(result.block_number)
             if isinstance(duty, Settle):
@@ -147,13 +166,16 @@ class Worker:
             return True
         if isinstance(result, DryRun):
             told.info("would send", function=result.function)
-        if result or isinstance(duty, Report):
+        if result or isinstance(duty, Report | Watch):
             self.rest.again(key)
         return False
 
+    def _count(self, duty: Duty, outcome: str) -> None:
+        metrics.DUTIES.labels(type(duty).__name__, self.market.game.name, outcome).inc()
+
     async def _do(self, duty: Duty) -> Sent | DryRun | None:
         """None: there was nothing to send yet."""
-        call: tuple[str, *tuple[Any, ...]]
+        call: _Call
         to: Contract = self.market
         match duty:
             case CreateRound(draw_time):
@@ -169,15 +191,10 @@ class Worker:
                 call = "settle", round_id, ready
             case Finalize(round_id, address):
                 to, call = self._oracle(address), ("finalize", self.market.address, round_id)
-            case Report(round_id, date, address, _, vote):
-                if (found := await self._find_out(date, vote)) is None:
+            case Report() | Watch():
+                if (found := await self._from_sources(duty)) is None:
                     return None
-                draw, kept = found
-                if address == self.sender.address:
-                    call = "finalizeRound", round_id, draw.winning_number
-                else:
-                    args = oracle.report(self.market.address, round_id, draw, kept.digest)
-                    to, call = self._oracle(address), ("report", *args)
+                to, call = found
         return await self.sender.send(to, *call)
 
     @property
@@ -211,15 +228,39 @@ class Worker:
 
     # ---- results
 
-    async def _find_out(self, date: dt.date, vote: Draw | None) -> tuple[Draw, EvidenceRef] | None:
+    async def _from_sources(self, duty: Report | Watch) -> tuple[Contract, _Call] | None:
+        """The call that what the sources say now asks for; None: none does."""
+        found = await self._find_out(duty.date, duty.vote if isinstance(duty, Report) else None)
+        if found is None:
+            return None
+        (draw, kept), market = found, self.market.address
+        if duty.oracle == self.sender.address:
+            return self.market, ("finalizeRound", duty.round_id, draw.winning_number)
+        oracle = self._oracle(duty.oracle)
+        if isinstance(duty, Report):
+            return oracle, ("report", *report(market, duty.round_id, draw, kept.digest))
+        if draw.winning_number == duty.number:
+            return None
+        told = log.bind(game=self.market.game.name, round=duty.round_id, proposed=duty.number)
+        told.error("the sources now agree on another number", draw=str(draw))
+        guards = (await oracle.committee()).guardian == self.sender.address
+        return (oracle, ("veto", market, duty.round_id)) if guards else None
+
+    async def _find_out(
+        self, date: dt.date, vote: Draw | None = None
+    ) -> tuple[Draw, EvidenceRef] | None:
         """What two of three sources agree on, its evidence safely on disk.
 
         None when they do not agree, or agree on what was voted for already.
         """
         game = self.market.game
-        fetched = await ask_all(self.sources, game, date)
+        if date not in self.panels:
+            self.panels[date] = Panel(self.sources, game, date)
+        fetched = await self.panels[date].ask()
         verdict = decide([f.answer for f in fetched])
         told = log.bind(game=game.name, date=str(date))
+        for source, was, now in self.panels[date].changed:
+            told.error("a source changed its answer", source=source, was=str(was), now=str(now))
         match verdict:
             case Waiting(missing):
                 told.info("no result yet", missing={a.source: a.why for a in missing})
@@ -234,6 +275,8 @@ class Worker:
                 kept = await self.evidence.save(game, date, fetched, verdict)
                 if dissenting:
                     told.error("a source gives another draw", sources=list(dissenting))
+                    for source in dissenting:
+                        metrics.DISAGREEMENTS.labels(source, game.name).inc()
                 told = told.bind(evidence=f"0x{kept.digest.hex()}", file=str(kept.path))
                 number = draw.winning_number
                 told.info("sources agree", draw=str(draw), number=number, sources=list(sources))

@@ -19,13 +19,14 @@ from keeper.duties import (
     Settle,
     Terms,
     VoidRound,
+    Watch,
     due,
     undecided,
 )
 from keeper.ports import ChainEvent, Committee, Standing
 from keeper.projection import OPERATOR_ROLE, MarketView
 
-MARKET, ME, OTHER, ANN, BOB, CY = ("0x" + c * 40 for c in "123abc")
+MARKET, ME, OTHER, ANN, BOB, CY, DEE = ("0x" + c * 40 for c in "123abcd")
 DATE = dt.date(2026, 8, 19)
 DRAW = draw_time(POWERBALL, DATE)
 LOCK = DRAW - 900
@@ -188,9 +189,14 @@ def standing(vote: Draw | None = None, finalizable_at: int = 0, ballot: int = 1)
         # A vote is looked at again as long as nothing is proposed; a new ballot begins anew.
         (ME, DRAW + 900, standing(VOTE), Report(1, DATE, CY, 1, VOTE)),
         (ME, DRAW + 900, standing(ballot=2), Report(1, DATE, CY, 2)),
-        # A proposal takes no votes; anybody carries it on.
-        (ME, DRAW + 900, standing(VOTE, DRAW + 901), None),
-        (ME, DRAW + 900, standing(None, DRAW + 901), None),
+        # A proposal takes no votes: it is watched by those who have a say until anybody carries
+        # it on.
+        (ME, DRAW + 299, standing(VOTE, DRAW + 901), None),
+        (ME, DRAW + 900, standing(VOTE, DRAW + 901), Watch(1, DATE, CY, 1, 64)),
+        (ME, DRAW + 900, standing(None, DRAW + 901, 2), Watch(1, DATE, CY, 2, 64)),
+        (BOB, DRAW + 900, standing(None, DRAW + 901), Watch(1, DATE, CY, 1, 64)),  # the guardian
+        (DEE, DRAW + 900, standing(None, DRAW + 901), None),
+        (None, DRAW + 900, standing(None, DRAW + 901), None),
         (ME, DRAW + 901, standing(VOTE, DRAW + 901), Finalize(1, CY)),
         (BOB, DRAW + 901, standing(None, DRAW + 901), Finalize(1, CY)),
         (None, DRAW + 901, standing(None, DRAW + 901), Finalize(1, CY)),
@@ -265,3 +271,16 @@ def test_a_round_cancelled_early_is_paid_back_at_once(market: Market) -> None:
     assert market.at(LOCK - HOURS) == [Settle(1, (ANN,))]
     market.happens("RefundIssued", roundId=1, user=ANN, amount=E)
     assert market.at(LOCK - HOURS) == []
+
+
+def test_a_result_that_may_still_change_is_not_paid_out(market: Market) -> None:
+    """Refunds of the unmatched wait for nothing: the chain's time alone decides them."""
+    market.round()
+    market.bet(ANN, Prediction.EVEN, 3 * E)
+    market.bet(BOB, Prediction.ODD, 2 * E)
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    assert market.at(LOCK, confirmed=0) == [Settle(1, (ANN,))]
+    market.happens("RoundFinalized", roundId=1, winningNumber=64, timestamp=DRAW + 400)
+    block = market.n
+    assert market.at(DRAW + 500, confirmed=block - 1) == []
+    assert market.at(DRAW + 500, confirmed=block) == [Settle(1, (ANN,))]

@@ -23,7 +23,8 @@ def test_each_rest_is_twice_as_long_up_to_a_limit() -> None:
         while "a" in rest:
             clock.now += 1
         waits.append(clock.now - begin)
-    assert waits == [60, 120, 240, 480, LONGEST_REST, LONGEST_REST, LONGEST_REST]
+    for waited, longest in zip(waits, [60, 120, 240, 480, *[LONGEST_REST] * 3], strict=True):
+        assert 0.8 * longest <= waited <= longest  # not all keepers at the same second
     for _ in range(10_000):
         rest.again("a")  # no number grows without bound
 

@@ -56,6 +56,7 @@ class Home:
             "POLL_SECONDS": "0.05",
             "RETRY_SECONDS": "0.2",
             "ROUNDS_AHEAD": "1",
+            "CONFIRMATIONS": "0",
             "HTTP_PORT": "0",
             "LOG_FORMAT": "json",
             "SOURCE_TIMEOUT": "1",

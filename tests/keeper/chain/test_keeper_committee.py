@@ -33,6 +33,7 @@ from tests.keeper.chainfixtures import (
 )
 
 ANN, BOB, CY = BETTORS[:3]
+GUARDIAN_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # ADMIN's
 LIES = Fault(FaultKind.LIE, special=LIE.special)
 
 
@@ -171,6 +172,55 @@ async def test_a_vote_changes_until_a_proposal_stands_and_again_after_a_veto(
         assert await keeper.terminate() == 0
     sent = [line["duty"] for line in keeper.logged("done")]
     assert (sent.count("Report"), sent.count("Finalize")) == (3, 1)
+
+
+async def test_the_guardians_keeper_vetoes_once_a_ballot_what_sources_no_longer_say(
+    tmp_path: Path, chain: Chain, decided: Deployed, oracle: DeployedOracle, liars: Publishers
+) -> None:
+    """The sources are asked until the window closes; a number that two of them took back falls."""
+    me, other, _ = REPORTERS
+    home = Home.make(tmp_path, chain, [decided], liars, GUARDIAN_KEY)
+    await chain.move_to(DRAW + 300)
+    await vote(oracle, decided, me, LIE)
+    await vote(oracle, decided, other, LIE)
+    async with home.keeper("--send") as keeper:
+        await keeper.until_logged("sources agree", number=14)
+        assert not await oracle.logs("ResultVetoed")
+        liars.faults.clear()
+        told = await keeper.until_logged("the sources now agree on another number")
+        assert (told["draw"], told["proposed"]) == (str(DRAWN), 14)
+        changed = {line["source"]: line for line in keeper.logged("a source changed its answer")}
+        assert changed.keys() == {"ny", "california"}
+        assert all(line["level"] == "error" for line in changed.values())
+        assert (changed["ny"]["was"], changed["ny"]["now"]) == (str(LIE), str(DRAWN))
+        await keeper.until_logged("done", duty="Watch")
+        await vote(oracle, decided, me, DRAWN)
+        await vote(oracle, decided, other, DRAWN)
+        number, finalizable_at = await until_proposed(keeper, oracle, decided)
+        asked = len(liars.requests)
+        await keeper.until(lambda: len(liars.requests) > asked + 3)  # it looks on, and is content
+        await chain.move_to(finalizable_at)
+        await keeper.until_logged("done", duty="Finalize")
+        assert await keeper.terminate() == 0
+    assert number == 64
+    assert len(await oracle.logs("ResultVetoed")) == 1
+    assert (await decided.read("getRoundInfo", 1))[3] == 64
+
+
+async def test_who_is_no_guardian_can_only_raise_an_alarm(
+    tmp_path: Path, chain: Chain, decided: Deployed, oracle: DeployedOracle, publishers: Publishers
+) -> None:
+    me, other, third = REPORTERS
+    home = Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
+    await chain.move_to(DRAW + 300)
+    await vote(oracle, decided, other, LIE)
+    await vote(oracle, decided, third, LIE)
+    async with home.keeper("--send") as keeper:
+        told = await keeper.until_logged("the sources now agree on another number")
+        assert (told["level"], told["proposed"]) == ("error", 14)
+        assert await keeper.terminate() == 0
+    assert not await oracle.logs("ResultVetoed")
+    assert me not in dict(await oracle.reports())
 
 
 async def test_killed_at_every_step_it_votes_once_and_finalizes_once(
