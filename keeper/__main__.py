@@ -23,6 +23,7 @@ from keeper.errors import (
     ChainError,
     ConfigError,
     EvidenceError,
+    JournalError,
     KeeperError,
     Reverted,
     WrongContract,
@@ -30,6 +31,7 @@ from keeper.errors import (
 from keeper.ports import Fetched, RoundInfo, RoundStatus
 from keeper.sources import ask_all, publishing, read
 from keeper.store import evidence as evidence_files
+from keeper.store import journal as journals
 
 BAD_INPUT = 2
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
@@ -51,7 +53,7 @@ class _Commands(click.Group):
         except (KeeperError, UnknownGame, NoDraw) as exc:
             for line in str(exc).splitlines():
                 click.echo(f"keeper: {line}", err=True)
-            sys.exit(1 if isinstance(exc, ChainError | EvidenceError) else BAD_INPUT)
+            sys.exit(1 if isinstance(exc, ChainError | EvidenceError | JournalError) else BAD_INPUT)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -184,6 +186,21 @@ def verify(file: Path) -> None:
     show.table(show.ANSWER, [show.answer_row(answer) for answer in found.answers])
     click.echo(show.sentence(found.verdict))
     click.echo(f"holds: {found.game.name} {found.date}, keccak256 0x{found.digest.hex()}")
+
+
+@main.group()
+def journal() -> None:
+    """Read what was sent with a key."""
+
+
+@journal.command("verify")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def verify_journal(file: Path) -> None:
+    """Check that no line of a journal FILE was changed or left out, and show what it tells."""
+    story = journals.verify(file)
+    show.table(show.JOURNAL, [show.journal_row(entry) for entry in story.entries])
+    live = f"nonce {story.live[0].nonce} is still open" if story.live else "nothing is open"
+    click.echo(f"holds: {len(story.entries)} lines, keccak256 of the last {story.last}; {live}")
 
 
 # ---- inside

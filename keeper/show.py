@@ -21,6 +21,7 @@ from keeper.ports import Fetched, RoundInfo, RoundStatus, Standing
 ANSWER = ("source", "answer", "number")
 VERDICT = {Agreed: "agreed", Waiting: "pending", Disagreement: "differ"}
 RAW = 20_000  # bytes of a publisher's answer that are printed
+JOURNAL = ("line", "time", "event", "nonce", "what")
 ROUND = ("round", "draw", "status", "staked", "matched", "number")
 
 
@@ -77,6 +78,19 @@ def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[str, ...]:
         coins(info.total_matched),
         number,
     )
+
+
+def journal_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line of a journal, under JOURNAL."""
+    match entry:
+        case {"event": "intent", "function": function, "hash": tx_hash, "max_fee": fee}:
+            what = f"{function} as {tx_hash} for up to {fee / 10**9:g} gwei a gas"
+        case {"event": "mined", "hash": tx_hash, "block": block, "status": status}:
+            what = f"{tx_hash} in block {block}{'' if status else ', refused by the contract'}"
+        case _:
+            what = str(entry.get("why", ""))
+    seq, at, event, nonce = (entry[name] for name in ("seq", "at", "event", "nonce"))
+    return str(seq), utc(at), event, str(nonce), what
 
 
 def decision(

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from eth_utils.crypto import keccak
 
+from keeper.__main__ import main
 from keeper.errors import JournalError
 from keeper.ports import Intent
 from keeper.store.journal import FileJournal, verify
@@ -106,6 +108,25 @@ async def test_a_line_that_was_not_written_to_its_end_never_was(tmp_path: Path, 
         assert path.read_bytes() == whole[:last]
         await again.intend(NEXT)
     assert len(verify(path).entries) == 6
+
+
+async def test_the_command_tells_the_story_or_what_was_changed(tmp_path: Path) -> None:
+    path = await written(tmp_path)
+    told = CliRunner().invoke(main, ["journal", "verify", str(path)])
+    assert told.exit_code == 0
+    lines = told.output.splitlines()
+    whats = [line.split("\t")[-1] for line in lines[:-1]]
+    assert whats[0] == "lockRound as 0x11 for up to 9e-09 gwei a gas"
+    assert whats[2] == "0x12 in block 5"
+    assert whats[4] == "no room"
+    digest = keccak(path.read_bytes().split(b"\n")[-2]).hex()
+    assert lines[-1] == f"holds: 6 lines, keccak256 of the last 0x{digest}; nonce 8 is still open"
+    path.write_bytes(path.read_bytes().replace(b"lockRound", b"voidRound", 1))
+    told = CliRunner().invoke(main, ["journal", "verify", str(path)])
+    assert told.exit_code == 1
+    assert told.output == (
+        f"keeper: {path} was changed at line 2: it does not follow from the one before\n"
+    )
 
 
 async def test_two_nonces_are_never_live(tmp_path: Path) -> None:
