@@ -1,18 +1,25 @@
-"""Follows the chain: keeps the views of all markets up to date, and the web after them."""
+"""Follows the chain: keeps the views of all markets up to date, and the web after them.
+
+Other views lag behind, as far as the chain may be reorganized: from a copy of those the views are
+made again when that happens. It is one step, so nobody sees a view half healed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 
 import structlog
 
-from keeper.chain.events import Batch, EventFeed
+from keeper import metrics
+from keeper.chain.events import DEPTH, Batch, EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
-from keeper.errors import ChainError
+from keeper.domain.lines import RuleBroken
+from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView
 from keeper.web.hub import Hub
@@ -21,13 +28,14 @@ log = structlog.get_logger()
 
 _SEEN_WITHIN = 60.0  # seconds for the views to take what was mined, unless the chain changed
 _RECENT = 4096  # events of the first reading that clients of an earlier keeper may have missed
+_PROGRESS = 10  # polls of a long reading from one word of it to the next
 
 
 class Follower:
     """Reads what is new at intervals.
 
     Attributes:
-        views: by market address; replaced when the chain turns out to be another.
+        views: by market address; replaced when the chain turns out to be another, or parts of it.
         hub: told of everything after the views.
         head: the block up to which the views hold everything; None until they first reach the
             newest one, and while a changed chain is read anew.
@@ -35,9 +43,15 @@ class Follower:
     """
 
     def __init__(
-        self, rpc: Rpc, markets: Sequence[ContractMarket], chunk: int, interval: float
+        self,
+        rpc: Rpc,
+        markets: Sequence[ContractMarket],
+        chunk: int,
+        interval: float,
+        confirmations: int | None,
     ) -> None:
         self._rpc, self._markets, self._interval = rpc, markets, interval
+        self._confirmations, self._polls = confirmations, 0
         self._feed = EventFeed(rpc, markets, chunk)
         self.news = asyncio.Event()
         self.views: dict[str, MarketView] = {}
@@ -52,6 +66,7 @@ class Follower:
                 if trouble:
                     await self._rpc.check()  # who knows which node came back
                 batch = await self._feed.poll()
+                self._take(batch)
             except ChainError as exc:
                 if str(exc) != trouble:
                     log.warning("cannot follow the chain", why=str(exc))
@@ -60,7 +75,6 @@ class Follower:
                 if trouble:
                     log.info("following the chain again", head=batch.read.number)
                 trouble = ""
-                self._take(batch)
                 if not batch.complete:
                     continue
             await asyncio.sleep(self._interval)
@@ -72,29 +86,85 @@ class Follower:
                 while self.head is None or self.head.number < block:
                     await self.news.wait()
 
+    @property
+    def confirmed(self) -> int:
+        """Number of the block up to which results count as final; -1: none yet."""
+        if self.head is None:
+            return -1
+        depth = self._confirmations
+        return self._finalized if depth is None else max(self.head.number - depth, -1)
+
     def _begin(self) -> None:
         self.views.update({m.address: MarketView(m.address, m.game) for m in self._markets})
         self.head: Head | None = None
+        self._finalized = -1
+        self._lagging = deepcopy(self.views)
+        self._unsettled: deque[ChainEvent] = deque()  # what the lagging views have not taken
         self._recent: deque[ChainEvent] = deque(maxlen=_RECENT)
 
     def _take(self, batch: Batch) -> None:
+        """Raises RpcDown when the events do not fit together: then all is read anew."""
+        metrics.REORGANIZATIONS.inc(batch.lost)
         if batch.restarted:
             log.warning("the chain is not the one read before: reading it anew")
             self._begin()
-        for event in batch.events:
-            self.views[event.market].apply(event)
-        for view in self.views.values():
-            view.advance(batch.read.timestamp)
-        if self.head:
-            self.head = batch.read
-            self.hub.publish(batch.events, batch.read, batch.finalized)
-        else:
-            self._recent += batch.events
-            if batch.complete:
-                self.head = batch.read
-                # Of the first block only a part may have been kept.
-                recent = [e for e in self._recent if e.block_number > self._recent[0].block_number]
-                self.hub.reset(list(self.views.values()), batch.read, batch.finalized, recent)
-                log.info("the chain is read", head=batch.read.number)
+        elif batch.survives:
+            self._fall_back(batch, batch.survives)
+        try:
+            self._apply(batch.events, batch.read.timestamp)
+        except (KeyError, IndexError, RuleBroken) as exc:  # one before them was never told
+            self._feed.forget()
+            self._begin()
+            raise RpcDown(f"{self._rpc.where} left out events: reading the chain anew") from exc
+        self._unsettled += batch.events
+        while self._unsettled and self._unsettled[0].block_number <= batch.read.number - DEPTH:
+            settled = self._unsettled.popleft()
+            self._lagging[settled.market].apply(settled)
+        self._finalized = max(self._finalized, batch.finalized or -1)
+        self._tell(batch)
         self.news.set()
         self.news.clear()
+
+    def _apply(self, events: Iterable[ChainEvent], now: int) -> None:
+        for event in events:
+            self.views[event.market].apply(event)
+        for view in self.views.values():
+            view.advance(now)
+
+    def _fall_back(self, batch: Batch, survives: Head) -> None:
+        log.warning(
+            "the chain was reorganized" if batch.lost else "an event was told late",
+            survives=survives.number,
+            blocks=batch.lost,
+            events=len(batch.removed),
+        )
+        for events in (self._unsettled, self._recent):
+            while events and events[-1].block_number > survives.number:
+                events.pop()
+        self.views.update(deepcopy(self._lagging))
+        self._apply(self._unsettled, survives.timestamp)
+
+    def _tell(self, batch: Batch) -> None:
+        """The web, the log and whoever measures."""
+        read, views, self._polls = batch.read, list(self.views.values()), self._polls + 1
+        metrics.HEAD.set(read.number)
+        metrics.HEAD_TIME.set(read.timestamp)
+        if batch.complete:
+            self._polls = 0
+        elif self._polls % _PROGRESS == 1:
+            log.info("reading the chain", block=read.number, of=batch.newest)
+        if self.head:
+            self.head = read
+            told = batch.events, read, batch.finalized
+            if batch.survives:
+                self.hub.heal(views, batch.survives, len(batch.removed), *told)
+            else:
+                self.hub.publish(*told)
+            return
+        self._recent += batch.events
+        if batch.complete:
+            self.head = read
+            # Of the first block only a part may have been kept.
+            recent = [e for e in self._recent if e.block_number > self._recent[0].block_number]
+            self.hub.reset(views, read, batch.finalized, recent)
+            log.info("the chain is read", head=read.number)

@@ -25,6 +25,7 @@ class RoundView:
         book: every bet, what is matched, what was paid and what is due.
         locked_at: when RoundLocked announced the lock; 0 before. Betting ends at lock_time anyway.
         finalized_at: when the result came; 0 before.
+        ended_in: number of the block that finalized or cancelled it; 0 before.
     """
 
     id: int
@@ -35,6 +36,7 @@ class RoundView:
     book: Book
     locked_at: int = 0
     finalized_at: int = 0
+    ended_in: int = 0
 
     @property
     def winning_number(self) -> int | None:
@@ -101,6 +103,8 @@ class MarketView:
                     r.locked_at = args["timestamp"]
                 elif name == "RoundFinalized":
                     r.finalized_at = args["timestamp"]
+                if r.book.finished and not r.ended_in:
+                    r.ended_in = event.block_number
         return True
 
     def advance(self, now: int) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from keeper.chain import abi
 from keeper.chain.contract import Contract
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Rpc, Senseless
 from keeper.domain.draw import Game
-from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded, WrongContract
-from keeper.ports import ChainEvent, RoundInfo, RoundStatus
+from keeper.errors import Reverted, RpcRefused, Unfunded, WrongContract
+from keeper.ports import ChainEvent, Head, RoundInfo, RoundStatus
 
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
@@ -68,31 +68,44 @@ class ContractMarket(Contract):
 
 
 async def events(
-    rpc: Rpc, markets: Iterable[str], from_block: int, to_block: int, block_hash: str = ""
+    rpc: Rpc,
+    markets: Sequence[str],
+    from_block: int,
+    to_block: int,
+    heads: Sequence[Head] = (),
+    block_hash: str = "",
 ) -> list[ChainEvent]:
     """Every event of the markets in these blocks, both included, in log order.
 
-    Given the hash of the only block, an endpoint that does not have it says so. Raises
-    ChainError, also when the endpoint's logs do not fit what was asked.
+    Given the hash of the only block, an endpoint that does not have it says so. `heads` are
+    blocks that are known. Raises ChainError, also when the endpoint's logs do not fit what was
+    asked or what is known.
     """
-    return await rpc.ask(_events(rpc, markets, from_block, to_block, block_hash))
+    return await rpc.ask(_events(rpc, markets, from_block, to_block, heads, block_hash))
 
 
 async def _events(
-    rpc: Rpc, markets: Iterable[str], from_block: int, to_block: int, block_hash: str
+    rpc: Rpc,
+    markets: Sequence[str],
+    from_block: int,
+    to_block: int,
+    heads: Sequence[Head],
+    block_hash: str,
 ) -> list[ChainEvent]:
     wanted = {rpc.w3.to_checksum_address(m) for m in markets}
     blocks = {"fromBlock": from_block, "toBlock": to_block}
     query: Any = {"address": sorted(wanted)} | ({"blockHash": block_hash} if block_hash else blocks)
     logs = await rpc.w3.eth.get_logs(query)
-    hashes = {"0x" + log["blockHash"].hex() for log in logs}
-    times = {head.hash: head.timestamp for head in await asyncio.gather(*map(rpc.block, hashes))}
+    on_chain = {head.number: head.hash for head in heads}
+    times = {head.hash: head.timestamp for head in heads}
+    hashes = {"0x" + log["blockHash"].hex() for log in logs} - times.keys()
+    times |= {head.hash: head.timestamp for head in await asyncio.gather(*map(rpc.block, hashes))}
     found = []
     for log in logs:
         number, at = log["blockNumber"], "0x" + log["blockHash"].hex()
-        in_range = from_block <= number <= to_block and at == (block_hash or at)
-        if log["address"] not in wanted or not in_range:
-            raise RpcDown(f"{rpc.where} answers with logs that were not asked for")
+        fits = at == (block_hash or at) == on_chain.get(number, at)
+        if log["address"] not in wanted or not from_block <= number <= to_block or not fits:
+            raise Senseless(f"{rpc.where} answers with logs that were not asked for")
         name, args = abi.event(log["topics"], log["data"])
         tx_hash, index = "0x" + log["transactionHash"].hex(), log["logIndex"]
         found.append(ChainEvent(log["address"], name, args, number, at, tx_hash, index, times[at]))

@@ -14,7 +14,7 @@ from keeper.projection import MarketView, RoundView
 from keeper.web import protocol
 from keeper.web.client import Limits
 from keeper.web.protocol import Cursor, Delta, Malformed
-from keeper.web.views import Lines, event_data, lines_data, lines_of, market_data, round_data
+from keeper.web.views import Lines, event_data, lines_data, lines_of, market_data, round_data, undo
 
 _CHANNEL = re.compile(
     r"market:(0x[\da-f]{40})|round:(0x[\da-f]{40}):([1-9]\d{0,17})", re.ASCII | re.IGNORECASE
@@ -62,6 +62,29 @@ class Board:
             if len(self._hashes) > self._limits.history:
                 del self._hashes[next(iter(self._hashes))]
         return deltas
+
+    def fall_back(
+        self, markets: Sequence[MarketView], survives: Head, lost: int
+    ) -> list[Delta] | None:
+        """Takes healed views; what was told after the block that survives, undone, newest first.
+
+        None when that was not all of the lost events: then they cannot be told.
+        """
+        self.markets = tuple(markets)
+        gone = [delta for delta in self._deltas if delta.cursor.block > survives.number]
+        self.position = Cursor(survives.number, hash=survives.hash)
+        for _ in gone:
+            self._deltas.pop()
+        for number in [n for n in self._hashes if n > survives.number]:
+            del self._hashes[number]
+        last = {channel: delta for delta in reversed(gone) for channel in delta.channels}
+        # Who has not heard all of it knows a cursor that is no longer on the chain.
+        undone = [
+            Delta(d.cursor, [c], undo(d.told, str(self.position if last[c] is d else d.cursor)))
+            for d in reversed(gone)
+            for c in d.channels
+        ]
+        return undone if len(gone) == lost else None
 
     def find(self, channel: str) -> tuple[MarketView, RoundView | None]:
         """What a channel is about, its address in whatever capitals. Raises Malformed."""

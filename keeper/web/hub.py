@@ -17,7 +17,7 @@ from keeper.projection import MarketView
 from keeper.web import protocol
 from keeper.web.board import Board, Events
 from keeper.web.client import Client, Limits
-from keeper.web.protocol import Close, Malformed, Wish
+from keeper.web.protocol import Close, Delta, Malformed, Wish
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
 
@@ -50,12 +50,33 @@ class Hub:
         `head` is the block up to which every market's events were read. Events at or before an
         earlier head are passed over: they were told before.
         """
-        for delta in self.board.take(events, head, finalized):
-            for channel in delta.channels:
-                if clients := self._subscribers.get(channel):
-                    frame = delta.frame(channel, self.board.finalized)
-                    for client in clients:
-                        client.offer(frame, channel)
+        self._tell(self.board.take(events, head, finalized))
+
+    def heal(
+        self,
+        markets: Sequence[MarketView],
+        survives: Head,
+        lost: int,
+        events: Events,
+        head: Head,
+        finalized: int | None,
+    ) -> None:
+        """As `publish`, some of what was told being void: these views are what holds now.
+
+        First the `lost` events, all those after the block that survives, are told again as
+        removed. When they are not known here any more, everybody gets fresh snapshots instead.
+        """
+        undone = self.board.fall_back(markets, survives, lost)
+        if undone is None:
+            self.reset(markets, head, finalized)
+            return
+        self._tell(undone)
+        self.publish(events, head, finalized)
+        for delta in undone:
+            if delta.told["event"] == "RoundCreated":  # the round may be gone, or be another
+                for client in tuple(self._subscribers[delta.channels[0]]):
+                    client.stale[delta.channels[0]] = None
+                    self._refresh(client)
 
     def reset(
         self, markets: Sequence[MarketView], head: Head, finalized: int | None, recent: Events = ()
@@ -164,6 +185,14 @@ class Hub:
         client.send(protocol.message("ack", id=wish.id, unsubscribed=dropped, errors=[]))
 
     # ---- inside
+
+    def _tell(self, deltas: Sequence[Delta]) -> None:
+        for delta in deltas:
+            for channel in delta.channels:
+                if clients := self._subscribers.get(channel):
+                    frame = delta.frame(channel, self.board.finalized)
+                    for client in clients:
+                        client.offer(frame, channel)
 
     def _refresh(self, client: Client) -> None:
         """Sends the snapshots that a client is owed, as far as it can take them."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from keeper.domain.lines import Book, Prediction
 from keeper.ports import ChainEvent, RoundStatus
@@ -74,6 +77,19 @@ def market_data(market: MarketView, now: int) -> dict[str, Any]:
 def event_data(event: ChainEvent) -> dict[str, Any]:
     """An event's values under their names in the ABI."""
     return {name: _value(name, value) for name, value in event.args.items()}
+
+
+def undo(told: Mapping[str, Any], cursor: str) -> dict[str, Any]:
+    """The message of an event that is no more; its lines as they were right before it."""
+    data = orjson.loads(orjson.dumps(told["data"]))
+    if "pairs" in data:
+        totals = [int(total) for pair in data["pairs"] for total in pair["totals"]]
+        bets = [count for pair in data["pairs"] for count in pair["bets"]]
+        placed = told["event"] == "BetPlaced"
+        totals[data["prediction"]] -= int(data["amount"]) * (1 if placed else -1)
+        bets[data["prediction"]] -= placed
+        data |= lines_data((totals, bets))
+    return {**told, "data": data, "cursor": cursor, "removed": True}
 
 
 def _value(name: str, value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from web3.exceptions import BlockNotFound
 
-from keeper.chain.events import LAG, Batch, EventFeed
+from keeper.chain.events import DEPTH, Batch, EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import MEGA_MILLIONS
@@ -67,22 +67,23 @@ async def test_several_markets_in_the_chains_order(
     assert places == sorted(places)
 
 
-async def test_a_reorganization_at_the_cursor_starts_anew(
+async def test_a_reorganization_tells_what_is_void_and_what_came_instead(
     rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
 ) -> None:
     feed = EventFeed(rpc, [market], 1000)
     snapshot = await chain.rpc("evm_snapshot")
     await deployed.bet(ANN, 1, 0, E)
-    first = await read_all(feed)
-    assert not first[0].restarted
+    survives = await rpc.block(await chain.number() - 1)
+    (first,) = await read_all(feed)
     await chain.rpc("evm_revert", snapshot)
     await deployed.bet(BOB, 1, 1, 2 * E)  # another block of the same number
     (batch,) = await read_all(feed)
-    assert batch.restarted
-    placed = [e.args["user"] for e in batch.events if e.name == "BetPlaced"]
-    assert placed == [BOB]
-    assert batch.events[0] == first[0].events[0]
-    assert not (await feed.poll()).restarted
+    assert (batch.survives, batch.lost, batch.restarted) == (survives, 1, False)
+    assert batch.removed == first.events[-len(batch.removed) :][::-1]
+    assert {e.block_hash for e in batch.removed} == {first.read.hash}
+    assert [e.args["user"] for e in batch.events if e.name == "BetPlaced"] == [BOB]
+    assert {e.block_hash for e in batch.events} == {batch.read.hash}
+    assert (await feed.poll()).survives is None
 
 
 async def test_an_endpoint_that_lags_is_waited_for(
@@ -102,7 +103,7 @@ async def test_a_chain_that_began_again_is_read_again(
 ) -> None:
     feed = EventFeed(rpc, [market], 1000)
     snapshot = await chain.rpc("evm_snapshot")
-    await chain.rpc("anvil_mine", hex(LAG + 1))
+    await chain.rpc("anvil_mine", hex(DEPTH + 1))
     await read_all(feed)
     await chain.rpc("evm_revert", snapshot)
     assert (await feed.poll()).restarted

@@ -1,0 +1,85 @@
+"""A follower at work on a real chain, and what its views say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from keeper.chain.market import ContractMarket
+from keeper.chain.rpc import Rpc
+from keeper.follow import Follower
+from tests.keeper.chainfixtures import Chain
+
+PATIENCE = 60.0  # seconds; a wait that takes as long has failed
+
+
+def state(follower: Follower) -> dict[str, Any]:
+    """All that the views hold, to be compared."""
+    found: dict[str, Any] = {}
+    for address, view in follower.views.items():
+        rounds = {}
+        for r in view.rounds.values():
+            told = {name: getattr(r, name) for name in r.__slots__ if name != "book"}
+            book = dict(vars(r.book))
+            book["_accounts"] = {user: asdict(a) for user, a in book["_accounts"].items()}
+            rounds[r.id] = told | book
+        found[address] = (view.position, view.roles, view.paused, list(rounds), rounds)
+    return found
+
+
+async def fresh_state(rpc: Rpc, markets: Sequence[ContractMarket]) -> dict[str, Any]:
+    """What somebody sees who reads the chain for the first time."""
+    async with following(rpc, markets) as follower:
+        await until(lambda: follower.head is not None)
+        return state(follower)
+
+
+@contextlib.asynccontextmanager
+async def following(
+    rpc: Rpc,
+    markets: Sequence[ContractMarket],
+    chunk: int = 1000,
+    confirmations: int | None = None,
+) -> AsyncIterator[Follower]:
+    """A follower that runs."""
+    follower = Follower(rpc, markets, chunk, 0.01, confirmations)
+    task = asyncio.create_task(follower.run())
+    try:
+        yield follower
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for something to come true."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def caught_up(follower: Follower, chain: Chain) -> None:
+    """Waits until the follower has read the chain's newest block as it is now."""
+    newest = (await chain.rpc("eth_getBlockByNumber", "latest", False))["hash"]
+    await until(lambda: follower.head is not None and follower.head.hash == newest)
+
+
+class Fork:
+    """Goes back to where a chain is now, to make another future of it."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain, self._snapshot = chain, ""
+
+    async def remember(self) -> Fork:
+        self._snapshot = await self._chain.rpc("evm_snapshot")
+        return self
+
+    async def back(self) -> None:
+        """From here on blocks have other hashes, though the same happens in them."""
+        later = await self._chain.now() + 7
+        assert await self._chain.rpc("evm_revert", self._snapshot)
+        await self._chain.rpc("evm_setNextBlockTimestamp", later)
