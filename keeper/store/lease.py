@@ -16,13 +16,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    NoPermissionError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 
 from keeper import metrics
 
@@ -33,25 +27,22 @@ log = structlog.get_logger()
 # forgotten who held it, so for one life nobody does. An epoch is a second of the Unix time or more,
 # so that it grows over such a loss, too.
 _CLAIM = """
-local run = redis.call('INFO', 'server'):match('run_id:(%w+)') or ''
+local run, life = redis.call('INFO', 'server'):match('run_id:(%w+)') or '', ARGV[2]
 if redis.call('HGET', KEYS[2], 'run') ~= run then
     redis.call('HSET', KEYS[2], 'run', run)
-    redis.call('SET', KEYS[1], '', 'PX', ARGV[2])
+    redis.call('SET', KEYS[1], '', 'PX', life)
 end
 local epoch = tonumber(redis.call('HGET', KEYS[2], 'epoch') or 0)
-if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', life) then
     epoch = math.max(epoch + 1, tonumber(redis.call('TIME')[1]))
     redis.call('HSET', KEYS[2], 'epoch', epoch)
-elseif redis.call('GET', KEYS[1]) == ARGV[1] then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-else
+elseif redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('PEXPIRE', KEYS[1], life) == 0 then
     return 0
 end
 return epoch
 """
 _RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
-
-_FAULTS = (RedisError, OSError, ValueError)  # the last is a reply that is none
+_FAULTS = (RedisError, OSError, TypeError, ValueError)  # the last two: what answers is no Redis
 
 
 class RedisLease:
@@ -62,6 +53,9 @@ class RedisLease:
         key: the lease's name, of chain and account.
         life: seconds for which it is lent; the same for all who share it.
         clock: monotonic seconds.
+
+    Attributes:
+        epoch: grows whenever anybody takes it; that of our last time, 0 before.
     """
 
     def __init__(
@@ -73,18 +67,13 @@ class RedisLease:
         self._release = self._redis.register_script(_RELEASE)
         self._keys = [key, f"{{{key}}}:epochs"]  # in braces: on one node of a cluster
         self._me = secrets.token_hex(16)
-        self._until, self._epoch, self._told = -math.inf, 0, ""
+        self._until, self.epoch, self._told = -math.inf, 0, ""
         metrics.LEASE.set_function(lambda: self.held)
 
     @property
     def held(self) -> bool:
         """Whether it is ours: it ends here before it ends in Redis."""
         return self._clock() < self._until
-
-    @property
-    def epoch(self) -> int:
-        """When it was last taken by us."""
-        return self._epoch
 
     async def run(self) -> None:
         """For ever takes or renews it, at every quarter of its life; gives it back at the end."""
@@ -109,13 +98,12 @@ class RedisLease:
         except _FAULTS as exc:
             self._tell("Redis does not say who may send", why=_reason(exc))
             return
-        ours = isinstance(epoch, int) and epoch > 0
-        self._until = asked + self._life if ours else -math.inf
-        if ours:
-            self._epoch = epoch
+        if isinstance(epoch, int) and epoch:
+            self._until, self.epoch = asked + self._life, epoch
             metrics.EPOCH.set(epoch)
             self._tell("this keeper may send", epoch=epoch)
         else:
+            self._until = -math.inf
             self._tell("waiting for the lease: another keeper has it, or may have")
 
     def _tell(self, event: str, **values: object) -> None:
@@ -127,14 +115,7 @@ class RedisLease:
 
 def _reason(exc: Exception) -> str:
     """In our words: a server's own may repeat the password."""
-    match exc:
-        case AuthenticationError() | NoPermissionError():
-            return "it does not accept the user or the password"
-        case BusyLoadingError():
-            return "it is still loading its data"
-        case TimeoutError():
-            return "no answer in time"
-        case ResponseError():
-            return f"it refuses: {type(exc).__name__}"
-        case _:
-            return f"it cannot be reached: {type(exc).__name__}"
+    if isinstance(exc, AuthenticationError | NoPermissionError):
+        return "it does not accept the user or the password"
+    late = isinstance(exc, TimeoutError)
+    return "no answer in time" if late else f"it fails: {type(exc).__name__}"
