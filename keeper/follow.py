@@ -155,11 +155,9 @@ class Follower:
             log.info("reading the chain", block=read.number, of=batch.newest)
         if self.head:
             self.head = read
-            told = batch.events, read, batch.finalized
             if batch.survives:
-                self.hub.heal(views, batch.survives, len(batch.removed), *told)
-            else:
-                self.hub.publish(*told)
+                self.hub.fall_back(views, batch.survives, len(batch.removed))
+            self.hub.publish(batch.events, read, batch.finalized)
             return
         self._recent += batch.events
         if batch.complete:

@@ -29,7 +29,7 @@ LONGEST_REST = 60.0  # seconds without a look at a node that is down
 _AT_ONCE = 8  # requests; nodes refuse those who ask too much
 # HTTP: the node, or what stands before it, did not look at the request.
 _TURNED_AWAY = frozenset({401, 403, 429, 502, 503, 504})
-_SENSELESS = (ValueError, TypeError, LookupError, AttributeError)  # reading a bad answer
+_SENSELESS = (ValueError, TypeError, LookupError, AttributeError)  # what reading nonsense raises
 _FAULTS = (RpcDown, aiohttp.ClientError, OSError, *_SENSELESS)
 
 
@@ -42,22 +42,39 @@ class Node:
         head: its newest block's timestamp when it was last looked at.
         fault: why it cannot be used, "" when it can.
         look_at: when it is due to be looked at, by the monotonic clock.
+        failures: since it last answered.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
         parts = urlsplit(url)
         self.where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         secrets = [*parts.path.split("/"), parts.query, parts.username, parts.password]
-        self._url, self._secrets = url, [url, *(s for s in secrets if s and len(s) > 3)]
+        self._url, self.secrets = url, [url, *(s for s in secrets if s and len(s) > 3)]
         self.chain: int | None = None
         self.look: asyncio.Task[None] | None = None
-        self.head, self.fault, self.look_at, self._failures = 0, "was not asked yet", 0.0, 0
-        self.turns = asyncio.Semaphore(_AT_ONCE)
+        self.head, self.fault, self.look_at, self.failures = 0, "was not asked yet", 0.0, 0
+        self._few = asyncio.Semaphore(_AT_ONCE)
         headers, limit = {"Content-Type": "application/json"}, aiohttp.ClientTimeout(total=timeout)
         self.session = aiohttp.ClientSession(timeout=limit, headers=headers)
 
-    async def post(self, request: bytes) -> RPCResponse:
-        """What it answers, be it an error. Raises _FAULTS when what comes is no answer."""
+    async def ask(self, request: bytes) -> RPCResponse:
+        """What it answers, be it an error. Raises RpcDown when what comes is no answer."""
+        try:
+            async with self._few:
+                return await self._post(request)
+        except _FAULTS as exc:
+            raise self.fail(exc) from exc
+
+    def fail(self, exc: Exception) -> RpcDown:
+        """It is left alone for a while, longer each time."""
+        rest = LOOK_EVERY * 2 ** min(self.failures, 16)
+        self.look_at = time.monotonic() + min(rest, LONGEST_REST)
+        self.failures += 1
+        self.fault = fault(exc)
+        metrics.NODE_UP.labels(self.where).set(0)
+        return RpcDown(f"{self.where} {self.fault}")
+
+    async def _post(self, request: bytes) -> RPCResponse:
         send = self.session.post(self._url, data=request, allow_redirects=False)
         async with send as response:
             body = bytearray()
@@ -73,32 +90,6 @@ class Node:
         if not answer.keys() & {"result", "error"}:
             raise ValueError("no answer")
         return answer
-
-    async def look_up(self, method: str, *params: Any) -> Any:
-        """The result of a request out of turn. Raises _FAULTS."""
-        asked = {"jsonrpc": "2.0", "id": 0, "method": method, "params": params}
-        answer = await self.post(orjson.dumps(asked))
-        if "error" in answer:
-            raise RpcDown(f"refuses: {self.clean(message(answer))}")
-        return answer["result"]
-
-    def works(self, fault: str) -> None:
-        """It answers, and may have a fault nevertheless."""
-        self.fault, self._failures = fault, 0
-
-    def fail(self, exc: Exception) -> str:
-        """It is left alone for a while, longer each time; what is wrong."""
-        rest = LOOK_EVERY * 2 ** min(self._failures, 16)
-        self.look_at = time.monotonic() + min(rest, LONGEST_REST)
-        self._failures += 1
-        self.fault = fault(exc)
-        return self.fault
-
-    def clean(self, text: str) -> str:
-        """One short line of what the endpoint says, without what must not be told."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return "".join(c for c in " ".join(text.split()) if c.isprintable())[:200]
 
 
 class Nodes(AsyncHTTPProvider):
@@ -117,25 +108,25 @@ class Nodes(AsyncHTTPProvider):
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """The answer of the first node that gives one. Raises RpcDown, WrongChain."""
-        request = self.encode_rpc_request(method, params)
-        failed: dict[Node, str] = {}
+        request, failed = self.encode_rpc_request(method, params), dict[Node, RpcDown]()
         for _ in range(2):  # then those that were down before are asked, too
             for node in await self.ready(failed):
-                answer = await self._post(node, request)
-                if not isinstance(answer, str):
+                try:
+                    answer = await node.ask(request)
+                except RpcDown as exc:
+                    failed[node] = exc
+                else:
                     self._use(node)
                     return answer
-                failed[node] = answer
-        raise _down(failed.items())
+        raise RpcDown("; ".join(map(str, failed.values())))
 
-    async def everywhere(self, method: str, *params: Any) -> list[tuple[Node, RPCResponse]]:
+    async def everywhere(self, method: str, *params: Any) -> list[RPCResponse]:
         """What every node that can be asked answers. Raises RpcDown when none does."""
         request, nodes = self.encode_rpc_request(RPCEndpoint(method), params), await self.ready()
-        told = await asyncio.gather(*(self._post(node, request) for node in nodes))
-        both = list(zip(nodes, told, strict=True))
-        if answers := [(node, answer) for node, answer in both if not isinstance(answer, str)]:
+        told = await asyncio.gather(*(n.ask(request) for n in nodes), return_exceptions=True)
+        if answers := [answer for answer in told if not isinstance(answer, BaseException)]:
             return answers
-        raise _down((node, str(why)) for node, why in both)
+        raise RpcDown("; ".join(map(str, told)))
 
     async def ready(self, but: Collection[Node] = ()) -> list[Node]:
         """The nodes that can be asked, the best first, without those that just failed.
@@ -147,8 +138,16 @@ class Nodes(AsyncHTTPProvider):
         if not self._order(but) and (left := [n for n in self._nodes if n not in but]):
             await asyncio.wait(self._look(left))
         if not (found := self._order(but)) and not but:
-            raise _down(((node, node.fault) for node in self._nodes), self._nodes)
+            wrong = all(node.chain and not node.failures for node in self._nodes)
+            told = "; ".join(f"{node.where} {node.fault}" for node in self._nodes)
+            raise (WrongChain if wrong else RpcDown)(told)
         return found
+
+    def clean(self, text: str) -> str:
+        """One short line of what a node says, without what must not be told."""
+        for secret in (secret for node in self._nodes for secret in node.secrets):
+            text = text.replace(secret, "***")
+        return "".join(c for c in " ".join(text.split()) if c.isprintable())[:200]
 
     async def disconnect(self) -> None:
         for node in self._nodes:
@@ -156,14 +155,6 @@ class Nodes(AsyncHTTPProvider):
                 node.look.cancel()
             await node.session.close()
         await asyncio.sleep(0)  # lets the transports go
-
-    async def _post(self, node: Node, request: bytes) -> RPCResponse | str:
-        """What it answers, or what is wrong with it."""
-        try:
-            async with node.turns:
-                return await node.post(request)
-        except _FAULTS as exc:
-            return node.fail(exc)
 
     def _order(self, but: Collection[Node]) -> list[Node]:
         """Those that can be used, in the order given, but who stands far behind comes last."""
@@ -190,30 +181,34 @@ class Nodes(AsyncHTTPProvider):
 
     async def _look_at(self, node: Node) -> None:
         node.look_at = time.monotonic() + LOOK_EVERY
+        encode, method = self.encode_rpc_request, RPCEndpoint
+        looks = (
+            encode(method("eth_chainId"), []),
+            encode(method("eth_getBlockByNumber"), ["latest", False]),
+        )
         try:
-            chain = int(await node.look_up("eth_chainId"), 16)
-            block = await node.look_up("eth_getBlockByNumber", "latest", False)
-            node.head = int(block["timestamp"], 16)
-        except _FAULTS as exc:
+            answers: list[Any] = [await node.ask(look) for look in looks]
+        except RpcDown:
+            return  # it has been marked
+        if refusal := "".join(map(message, answers)):
+            node.fail(RpcDown(f"refuses: {self.clean(refusal)}"))
+            return
+        try:
+            chain, block = (answer["result"] for answer in answers)
+            chain, node.head = int(chain, 16), int(block["timestamp"], 16)
+        except _SENSELESS as exc:
             node.fail(exc)
             return
-        wrong = chain != self._chain_id
-        node.works(f"serves chain {chain}, not {self._chain_id}" if wrong else "")
+        node.failures, wrong = 0, chain != self._chain_id
+        node.fault = f"serves chain {chain}, not {self._chain_id}" if wrong else ""
         if wrong and chain != node.chain:
             log.error("a node of another chain is not used", node=node.where, chain=chain)
         node.chain = chain
 
 
-def _down(faults: Iterable[tuple[Node, str]], nodes: Iterable[Node] = ()) -> RpcDown | WrongChain:
-    """Of all nodes at once; `nodes` when it may be that each serves another chain."""
-    wrong = [node.fault.startswith("serves chain") for node in nodes]
-    kind = WrongChain if wrong and all(wrong) else RpcDown
-    return kind("; ".join(f"{node.where} {why}" for node, why in faults))
-
-
 def message(answer: RPCResponse) -> str:
-    """What an error answer says."""
-    error: Any = answer.get("error")
+    """What an error answer says; "" for another."""
+    error: Any = answer.get("error", "")
     return str(error.get("message") if isinstance(error, dict) else error)
 
 

@@ -15,7 +15,7 @@ from web3.middleware import ExtraDataToPOAMiddleware
 from web3.types import BlockData, RPCResponse
 
 from keeper.chain import abi
-from keeper.chain.nodes import Node, Nodes, fault, message
+from keeper.chain.nodes import Nodes, fault, message
 from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongContract
 from keeper.ports import Head
 
@@ -64,7 +64,7 @@ class Rpc:
         except Exception as exc:  # web3 and what is below it fail in any way on a bad answer
             told = exc if isinstance(exc, ChainError) else self._told(exc)
             if isinstance(told, Senseless):
-                self._nodes.used.fail(exc)
+                self._nodes.used.fail(RpcDown("answers what makes no sense"))
             if told is exc:
                 raise
             raise told from exc
@@ -80,7 +80,7 @@ class Rpc:
         or Unfunded, when none does; RpcDown when none answers.
         """
         answers = await self._nodes.everywhere("eth_sendRawTransaction", "0x" + raw.hex())
-        refusals = [self._refusal(node, answer) for node, answer in answers if _refused(answer)]
+        refusals = [self._refusal(answer) for answer in answers if _refused(answer)]
         if len(refusals) == len(answers):
             raise refusals[0]
         return "0x" + keccak(raw).hex()
@@ -115,15 +115,15 @@ class Rpc:
             case BlockNotFound():
                 return RpcDown(f"{self.where} does not have the block asked for")
             case Web3RPCError(rpc_response=answer) if answer:
-                return self._refusal(self._nodes.used, answer)
+                return self._refusal(answer)
             case _:
                 return Senseless(f"{self.where} {fault(exc)}")
 
-    def _refusal(self, node: Node, answer: RPCResponse) -> RpcRefused | Unfunded:
-        why = node.clean(message(answer))
+    def _refusal(self, answer: RPCResponse) -> RpcRefused | Unfunded:
+        why = self._nodes.clean(message(answer))
         if "insufficient funds" in why.lower():
             return Unfunded(why)
-        return RpcRefused(f"{node.where} refuses: {why}")
+        return RpcRefused(f"{self.where} refuses: {why}")
 
 
 def _refused(answer: RPCResponse) -> bool:

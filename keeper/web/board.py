@@ -63,28 +63,22 @@ class Board:
                 del self._hashes[next(iter(self._hashes))]
         return deltas
 
-    def fall_back(
-        self, markets: Sequence[MarketView], survives: Head, lost: int
-    ) -> list[Delta] | None:
+    def fall_back(self, markets: Sequence[MarketView], survives: Head) -> list[Delta]:
         """Takes healed views; what was told after the block that survives, undone, newest first.
 
-        None when that was not all of the lost events: then they cannot be told.
+        One delta a channel; who has not heard the last of its own has a cursor that is no more.
         """
-        self.markets = tuple(markets)
-        gone = [delta for delta in self._deltas if delta.cursor.block > survives.number]
-        self.position = Cursor(survives.number, hash=survives.hash)
+        self.markets, self.position = tuple(markets), Cursor(survives.number, hash=survives.hash)
+        gone = [delta for delta in reversed(self._deltas) if delta.cursor.block > survives.number]
         for _ in gone:
             self._deltas.pop()
-        for number in [n for n in self._hashes if n > survives.number]:
-            del self._hashes[number]
-        last = {channel: delta for delta in reversed(gone) for channel in delta.channels}
-        # Who has not heard all of it knows a cursor that is no longer on the chain.
-        undone = [
+        self._hashes = {n: hash_ for n, hash_ in self._hashes.items() if n <= survives.number}
+        last = {channel: delta for delta in gone for channel in delta.channels}
+        return [
             Delta(d.cursor, [c], undo(d.told, str(self.position if last[c] is d else d.cursor)))
-            for d in reversed(gone)
+            for d in gone
             for c in d.channels
         ]
-        return undone if len(gone) == lost else None
 
     def find(self, channel: str) -> tuple[MarketView, RoundView | None]:
         """What a channel is about, its address in whatever capitals. Raises Malformed."""

@@ -52,31 +52,22 @@ class Hub:
         """
         self._tell(self.board.take(events, head, finalized))
 
-    def heal(
-        self,
-        markets: Sequence[MarketView],
-        survives: Head,
-        lost: int,
-        events: Events,
-        head: Head,
-        finalized: int | None,
-    ) -> None:
-        """As `publish`, some of what was told being void: these views are what holds now.
+    def fall_back(self, markets: Sequence[MarketView], survives: Head, lost: int) -> None:
+        """Tells again, as removed, the `lost` events, all those after the block that survives.
 
-        First the `lost` events, all those after the block that survives, are told again as
-        removed. When they are not known here any more, everybody gets fresh snapshots instead.
+        `markets` are the healed views; what came instead is to be published at once. Where not all
+        lost events are known any more, everybody is owed a fresh snapshot instead.
         """
-        undone = self.board.fall_back(markets, survives, lost)
-        if undone is None:
-            self.reset(markets, head, finalized)
+        undone = self.board.fall_back(markets, survives)
+        if len({delta.cursor for delta in undone}) != lost:
+            for client in self._clients:
+                client.stale = dict.fromkeys(sorted(client.channels))
             return
         self._tell(undone)
-        self.publish(events, head, finalized)
         for delta in undone:
             if delta.told["event"] == "RoundCreated":  # the round may be gone, or be another
-                for client in tuple(self._subscribers[delta.channels[0]]):
+                for client in self._subscribers[delta.channels[0]]:
                     client.stale[delta.channels[0]] = None
-                    self._refresh(client)
 
     def reset(
         self, markets: Sequence[MarketView], head: Head, finalized: int | None, recent: Events = ()
