@@ -172,3 +172,14 @@ def test_the_guide_names_every_figure_and_no_other() -> None:
     table = set(re.findall(r"^\| `(lottochain_\w+)", text, re.MULTILINE))
     assert table == names
     assert set(re.findall(r"lottochain_\w+", text)) == names
+
+
+def test_what_the_guide_has_an_answer_to_is_what_the_keeper_says() -> None:
+    """Every line quoted in its last table, `...` and N aside, stands in the keeper's source."""
+    source = "\n".join(path.read_text() for path in (ROOT / "keeper").rglob("*.py"))
+    _, _, answers = GUIDE.read_text().partition("## What to do when")
+    rows = re.findall(r"^\| (`[^|]+) \|", answers, re.MULTILINE)
+    said = [quote for row in rows for quote in re.findall(r"`([^`]+)`", row)]
+    assert len(said) > 10
+    parts = [re.sub(r"\.\.\. ?| ?\.\.\.| N$", "", quote) for quote in said]
+    assert [part for part in parts if part not in source] == []
