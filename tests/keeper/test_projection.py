@@ -71,8 +71,11 @@ def test_a_round_from_its_creation_to_its_last_payment() -> None:
     assert r.book.claimable(ANN) == (2 * E - E // 50, 0)
     assert not r.paid_out
 
+    assert r.ended_in == log.events[-1].block_number
     log("WinningsClaimed", DRAW + 10, roundId=1, user=ANN, amount=2 * E - E // 50)
     log("FeesWithdrawn", DRAW + 11, roundId=1, amount=E // 50)
+    log("Paused", account=BOB)
+    assert log.view().rounds[1].ended_in == r.ended_in < log.events[-1].block_number
     r = log.view().rounds[1]
     assert r.paid_out
     assert r.book.fees() == E // 50
@@ -81,8 +84,10 @@ def test_a_round_from_its_creation_to_its_last_payment() -> None:
 def test_a_cancelled_round_owes_every_stake() -> None:
     log = opened()
     bet(log, ANN, Prediction.LOW, E)
+    assert log.view().rounds[1].ended_in == 0
     log("RoundCancelled", roundId=1)
     r = log.view().rounds[1]
+    assert r.ended_in == log.events[-1].block_number
     assert r.status_at(0) is RoundStatus.CANCELLED
     assert r.book.claimable(ANN) == (0, E)
     assert not r.paid_out
