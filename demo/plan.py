@@ -13,11 +13,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from demo.publishers import NO_FAULT, Fault, FaultKind, Published, printed
+from demo.rules import StrictBook
 from demo.stage import FEE_BPS, QUORUM, REPORTERS
 from keeper.domain.calendar import draw_time
 from keeper.domain.consensus import Agreed, Answer, Drawn, Failed, Failure, Verdict, decide
 from keeper.domain.draw import Draw, Game, InvalidDraw, game_named, make_draw
-from keeper.domain.lines import Book, Prediction, RuleBroken
+from keeper.domain.lines import Prediction, RuleBroken
 from keeper.show import balls
 from keeper.sources import VOTERS
 
@@ -203,12 +204,12 @@ class Planned(Table):
         """What the committee decides; None: nothing, and the round is void."""
         return _quorum(self.votes.values())
 
-    def book(self) -> Book:
+    def book(self) -> StrictBook:
         """The round by the rules, decided; what was unmatched at the lock is paid, no more.
 
         Raises ValueError when they refuse a bet.
         """
-        book = Book(FEE_BPS)
+        book = StrictBook(FEE_BPS)
         for i, bet in enumerate(self.wagers):
             try:
                 if bet.matched:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from demo import rules
+from demo.rules import StrictBook
 from keeper.domain.lines import (
-    Book,
     Outcome,
     Prediction,
-    Refusal,
     RoundStatus,
     RuleBroken,
     apply,
@@ -22,10 +22,10 @@ E = 10**18
 EVEN, ODD, HIGH, LOW, EVEN_LOW, ODD_HIGH, EVEN_HIGH, ODD_LOW = Prediction
 
 
-def refused(step: Callable[[], object]) -> Refusal:
+def refused(step: Callable[[], object]) -> str:
     with pytest.raises(RuleBroken) as caught:
         step()
-    return caught.value.reason
+    return str(caught.value)
 
 
 # ---- predictions
@@ -88,7 +88,7 @@ def test_the_fee_is_rounded_down_once_for_the_line() -> None:
 
 
 def test_first_come_first_matched() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     assert book.place("ann", EVEN, 30) == 0
     assert book.place("bob", EVEN, 30) == 0
     assert book.place("cyd", ODD, 40) == 40
@@ -106,7 +106,7 @@ def test_first_come_first_matched() -> None:
 
 
 def test_pairs_do_not_mix() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     for p in (EVEN, HIGH, EVEN_LOW, EVEN_HIGH):
         assert book.place("ann", p, 5) == 0
     assert book.total_matched == 0
@@ -116,10 +116,10 @@ def test_pairs_do_not_mix() -> None:
 
 
 def test_sixteen_bets_a_user_and_no_more() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     for n in range(16):
         book.place("ann", Prediction(n % 8), 1)
-    assert refused(lambda: book.place("ann", EVEN, 1)) is Refusal.TOO_MANY_BETS
+    assert refused(lambda: book.place("ann", EVEN, 1)) == rules.TOO_MANY_BETS
     assert book.place("bob", EVEN, 1) == 0
     assert len(book.bets_of("ann")) == 16
     assert book.staked == 17
@@ -127,13 +127,13 @@ def test_sixteen_bets_a_user_and_no_more() -> None:
 
 @pytest.mark.parametrize("amount", [0, -1])
 def test_no_bet_without_a_stake(amount: int) -> None:
-    book = Book(200)
-    assert refused(lambda: book.place("ann", EVEN, amount)) is Refusal.BAD_STAKE
+    book = StrictBook(200)
+    assert refused(lambda: book.place("ann", EVEN, amount)) == rules.BAD_STAKE
     assert book.users == ()
 
 
 def test_a_bet_keeps_its_time() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     book.place("ann", EVEN, 1, at=1_787_000_000)
     assert book.bets_of("ann")[0].placed_at == 1_787_000_000
     assert book.bets_of("nobody") == ()
@@ -142,43 +142,43 @@ def test_a_bet_keeps_its_time() -> None:
 # ---- status
 
 
-def lock(book: Book) -> None:
+def lock(book: StrictBook) -> None:
     book.lock()
 
 
-def finalize(book: Book) -> None:
+def finalize(book: StrictBook) -> None:
     book.finalize(7)
 
 
-def cancel(book: Book) -> None:
+def cancel(book: StrictBook) -> None:
     book.cancel()
 
 
 @pytest.mark.parametrize("end", [finalize, cancel])
-def test_a_finished_round_stays_as_it_is(end: Callable[[Book], None]) -> None:
-    book = Book(200)
+def test_a_finished_round_stays_as_it_is(end: Callable[[StrictBook], None]) -> None:
+    book = StrictBook(200)
     end(book)
     status = book.status
     for step in (lock, finalize, cancel):
-        assert refused(lambda step=step: step(book)) is Refusal.FINISHED  # type: ignore[misc]
-    assert refused(lambda: book.place("ann", EVEN, 1)) is Refusal.BETTING_CLOSED
+        assert refused(lambda step=step: step(book)) == rules.FINISHED  # type: ignore[misc]
+    assert refused(lambda: book.place("ann", EVEN, 1)) == rules.BETTING_CLOSED
     assert book.status is status
 
 
 def test_locking_ends_betting_and_may_be_told_twice() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     statuses = [book.status]
     for _ in range(2):
         book.lock()
         statuses.append(book.status)
     assert statuses == [RoundStatus.OPEN, RoundStatus.LOCKED, RoundStatus.LOCKED]
-    assert refused(lambda: book.place("ann", EVEN, 1)) is Refusal.BETTING_CLOSED
+    assert refused(lambda: book.place("ann", EVEN, 1)) == rules.BETTING_CLOSED
 
 
 @pytest.mark.parametrize("n", [-1, 100])
 def test_a_winning_number_is_0_to_99(n: int) -> None:
-    book = Book(200)
-    assert refused(lambda: book.finalize(n)) is Refusal.BAD_NUMBER
+    book = StrictBook(200)
+    assert refused(lambda: book.finalize(n)) == rules.BAD_NUMBER
     assert book.status is RoundStatus.OPEN
     assert book.winning_number is None
 
@@ -186,23 +186,23 @@ def test_a_winning_number_is_0_to_99(n: int) -> None:
 # ---- what is due
 
 
-def partly_matched() -> Book:
+def partly_matched() -> StrictBook:
     """ann has 100 on EVEN of which 60 are matched by bob; cyd's 7 on HIGH found nobody."""
-    book = Book(200)
+    book = StrictBook(200)
     book.place("ann", EVEN, 100)
     book.place("bob", ODD, 60)
     book.place("cyd", HIGH, 7)
     return book
 
 
-def due(book: Book) -> list[tuple[int, int]]:
+def due(book: StrictBook) -> list[tuple[int, int]]:
     return [book.claimable(user) for user in ("ann", "bob", "cyd", "nobody")]
 
 
 def test_nothing_is_due_while_open() -> None:
     book = partly_matched()
     assert due(book) == [(0, 0)] * 4
-    assert refused(lambda: book.pay("ann")) is Refusal.NOTHING_DUE
+    assert refused(lambda: book.pay("ann")) == rules.NOTHING_DUE
 
 
 def test_the_unmatched_is_due_once_locked_and_once_only() -> None:
@@ -212,7 +212,7 @@ def test_the_unmatched_is_due_once_locked_and_once_only() -> None:
     assert book.pay("ann") == (0, 40)
     assert book.pay("cyd") == (0, 7)
     assert due(book) == [(0, 0)] * 4
-    assert refused(lambda: book.pay("ann")) is Refusal.NOTHING_DUE
+    assert refused(lambda: book.pay("ann")) == rules.NOTHING_DUE
     assert book.paid == 47
     assert [book.refunded(book.bets_of(u)[0]) for u in ("ann", "bob", "cyd")] == [
         True, False, True,
@@ -269,7 +269,7 @@ def test_a_cancelled_round_gives_everything_back() -> None:
 
 
 def test_a_push_gives_matched_stakes_back_without_a_fee() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     book.place("ann", EVEN_LOW, 100)
     book.place("bob", ODD_HIGH, 60)
     book.lock()
@@ -280,7 +280,7 @@ def test_a_push_gives_matched_stakes_back_without_a_fee() -> None:
 
 
 def test_the_fee_goes_by_the_position_on_the_line() -> None:
-    book = Book(200)
+    book = StrictBook(200)
     for n in range(10):  # 10 bets of 10 wei: each fee alone would round to nothing
         book.place(f"u{n}", EVEN, 10)
     book.place("bob", ODD, 100)
@@ -292,7 +292,7 @@ def test_the_fee_goes_by_the_position_on_the_line() -> None:
 
 
 def test_both_sides_by_one_user_and_several_bets() -> None:
-    book = Book(500)
+    book = StrictBook(500)
     book.place("ann", EVEN, 1_000)
     book.place("ann", ODD, 400)
     book.place("ann", ODD, 600)
@@ -314,7 +314,7 @@ def test_payouts_of_single_bets() -> None:
 
 
 def test_events_in_log_order_rebuild_the_round() -> None:
-    book = Book(200)
+    book = StrictBook(200)
 
     def told(name: str, **args: object) -> None:
         apply(book, name, {"roundId": 1, **args}, at=99)

@@ -3,8 +3,8 @@
 import random
 from fractions import Fraction
 
+from demo.rules import StrictBook
 from keeper.domain.lines import (
-    Book,
     Outcome,
     Prediction,
     opposite,
@@ -43,7 +43,7 @@ def test_random_rounds_agree_with_laying_out_every_wei() -> None:
     rng = random.Random(seed)
     for _ in range(200):
         bps = rng.choice([0, 1, 200, 333, 500])
-        book, bets, growth = Book(bps), [], dict[tuple[int, int], int]()
+        book, bets, growth = StrictBook(bps), [], dict[tuple[int, int], int]()
         for _ in range(rng.randrange(40)):
             bet = (rng.randrange(6), Prediction(rng.randrange(8)), rng.randrange(1, 120))
             if len(book.bets_of(str(bet[0]))) == 16:

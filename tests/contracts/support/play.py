@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from keeper.domain.lines import Bet, Book, Prediction, RoundStatus
+from demo.rules import StrictBook
+from keeper.domain.lines import Bet, Prediction, RoundStatus
 from tests.contracts.support.agreement import Agreement
 from tests.contracts.support.codec import Event
 from tests.contracts.support.committee import EVIDENCE, Committee, told
@@ -60,7 +61,7 @@ class Play:
         self.users = users
         self.now = desk.node.now + 1
         self.rounds: dict[int, Round] = {}
-        self.books: dict[int, Book] = {}
+        self.books: dict[int, StrictBook] = {}
         self.polls: dict[int, Poll] = {}
         self.finalized_at: dict[int, int] = {}
         self.forced = 0
@@ -171,7 +172,7 @@ class Play:
     def create(self, draw: int) -> Round:
         one = Round(len(self.rounds) + 1, draw, draw - LOCK_LEAD)
         self.rounds[one.id] = one
-        self.books[one.id] = Book(self.fee_bps)
+        self.books[one.id] = StrictBook(self.fee_bps)
         self.polls[one.id] = Poll(self.committee.quorum, self.committee.window)
         created = Event(
             "RoundCreated",

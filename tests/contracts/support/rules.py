@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from keeper.domain.lines import MAX_BETS, RoundStatus
+from demo.rules import MAX_BETS
+from keeper.domain.lines import RoundStatus
 from tests.contracts.support.closing import close
 from tests.contracts.support.committee import Committee
 from tests.contracts.support.desk import POL, Desk, Round

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from keeper.domain.lines import MAX_BETS, Prediction
+from demo.rules import MAX_BETS
+from keeper.domain.lines import Prediction
 from tests.contracts.support.desk import POL, Round
 from tests.contracts.support.play import LINE_MAX, Attempt
 from tests.contracts.support.rules import (

@@ -15,7 +15,7 @@ from keeper.chain import abi
 from keeper.chain.market import ContractMarket, events
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
-from keeper.domain.lines import Book, Prediction
+from keeper.domain.lines import Book, Prediction, fee_of, matched, opposite
 from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, WrongChain, WrongContract
 from keeper.ports import RoundStatus
 from keeper.projection import OPERATOR_ROLE, MarketView
@@ -153,7 +153,11 @@ async def test_the_book_follows_matched_bets_cancellations_and_batch_claims(
             pool = await deployed.read("getPredictionPool", 1, int(p))
             assert pool == (told.line_total(p), told.matched_total(p), told.bet_count(p))
             if told.status is RoundStatus.OPEN:
-                assert await deployed.read("quote", 1, int(p), E) == told.quote(p, E)
+                offset, other = told.line_total(p), told.line_total(opposite(p))
+                at_once = matched(offset, E, offset + E, other)
+                fee = fee_of(offset, at_once, told.fee_bps)
+                quoted = at_once, E + at_once - fee, fee
+                assert await deployed.read("quote", 1, int(p), E) == quoted
         for user in (ANN, BOB, CY):
             bets = await deployed.read("getUserBets", 1, user)
             assert [(b[0], b[1], b[2], b[3]) for b in bets] == [
