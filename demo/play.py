@@ -24,7 +24,7 @@ from keeper.domain.lines import RoundStatus
 from keeper.duties import LOCK_LEAD, RESULT_WINDOW, Terms
 from keeper.ports import ChainEvent
 from keeper.show import answer_row, balls
-from keeper.sources import ask_all, open_client, read
+from keeper.sources import Panel, open_client, read
 from keeper.sources import build as build_sources
 from keeper.store import evidence
 
@@ -338,7 +338,8 @@ class Run:
             return ()
         async with open_client() as client:
             sources = build_sources(k.publishers.urls, client, stage.SOURCE_PATIENCE)
-            return [f.answer for f in await ask_all(sources, planned.game, planned.date)]
+            panel = Panel(sources, planned.game, planned.date)
+            return [f.answer for f in await panel.ask()]
 
     async def _shown(self) -> None:
         """Until the websocket has told all that happened so far."""

@@ -29,7 +29,7 @@ from keeper.errors import (
     WrongContract,
 )
 from keeper.ports import Fetched, RoundInfo, RoundStatus
-from keeper.sources import ask_all, publishing, read
+from keeper.sources import Panel, publishing, read
 from keeper.store import evidence as evidence_files
 from keeper.store import journal as journals
 
@@ -110,7 +110,7 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
 
     async def ask() -> list[Answer]:
         async with app.publishers(settings) as sources:
-            return [f.answer for f in await ask_all(sources, asked, day)]
+            return [f.answer for f in await Panel(sources, asked, day).ask()]
 
     answers = asyncio.run(ask())
     verdict = decide(answers)

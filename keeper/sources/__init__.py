@@ -10,16 +10,8 @@ import httpx
 
 from keeper.domain.consensus import Answer
 from keeper.domain.draw import Game
-from keeper.ports import Fetched, Source
-from keeper.sources import (
-    california,
-    massachusetts,
-    megamillions,
-    newjersey,
-    ny,
-    nyopendata,
-    texas,
-)
+from keeper.ports import Source
+from keeper.sources import california, massachusetts, megamillions, newjersey, ny, nyopendata, texas
 from keeper.sources.base import DEADLINE, Publisher, WebSource
 from keeper.sources.base import open_client as open_client
 from keeper.sources.panel import VOTERS as VOTERS
@@ -47,11 +39,6 @@ def build(
         name: WebSource(publisher, client, urls[name].rstrip("/"), deadline, clock)
         for name, publisher in _PUBLISHERS.items()
     }
-
-
-async def ask_all(sources: Mapping[str, Source], game: Game, date: dt.date) -> list[Fetched]:
-    """What each voter of the game says of the draw of `date`, asked once, in voting order."""
-    return await Panel(sources, game, date).ask()
 
 
 def publishing(game: Game) -> list[str]:

@@ -30,7 +30,7 @@ from keeper.domain.consensus import (
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.errors import EvidenceError
 from keeper.ports import EvidenceRef, Fetched
-from keeper.sources import ask_all, build, read
+from keeper.sources import Panel, build, read
 from keeper.store.evidence import FileEvidence, encode, verify
 
 DAY = dt.date(2026, 8, 18)
@@ -42,7 +42,7 @@ async def fetched(publishers: Publishers, client: httpx.AsyncClient) -> list[Fet
     """What three publishers really answered, texas lying."""
     publishers.faults["texas", "mega-millions"] = LIE
     sources = build(publishers.urls, client, clock=lambda: 1_787_108_400.5)
-    return await ask_all(sources, MEGA_MILLIONS, DAY)
+    return await Panel(sources, MEGA_MILLIONS, DAY).ask()
 
 
 def verdict_of(fetched: list[Fetched]) -> Verdict:
@@ -124,7 +124,7 @@ async def test_every_verdict_verifies(
 ) -> None:
     for name, fault in faults.items():
         publishers.faults[name, "mega-millions"] = fault
-    fetched = await ask_all(build(publishers.urls, client), MEGA_MILLIONS, DAY)
+    fetched = await Panel(build(publishers.urls, client), MEGA_MILLIONS, DAY).ask()
     found = verify((await save(tmp_path, fetched)).path, read)
     assert isinstance(found.verdict, kind)
     assert found.verdict == verdict_of(fetched)

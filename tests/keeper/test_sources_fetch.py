@@ -18,7 +18,7 @@ from keeper.domain.calendar import draw_time
 from keeper.domain.consensus import Agreed, Answer, Drawn, Failed, Failure, Pending, decide
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from keeper.ports import Fetched
-from keeper.sources import HOMES, VOTERS, ask_all, build, publishing, read
+from keeper.sources import HOMES, VOTERS, Panel, build, publishing, read
 from keeper.sources.base import MAX_BODY
 from keeper.sources.panel import RESERVES
 from tests.keeper.conftest import Literal, RawServer
@@ -71,7 +71,7 @@ async def test_each_publisher_gives_the_real_draw(fetch: Fetch, name: str, game:
 async def test_every_real_draw_is_agreed_on(
     publishers: Publishers, client: httpx.AsyncClient, draw: Published
 ) -> None:
-    fetched = await ask_all(build(publishers.urls, client), draw.game, draw.date)
+    fetched = await Panel(build(publishers.urls, client), draw.game, draw.date).ask()
     verdict = decide([f.answer for f in fetched])
     assert isinstance(verdict, Agreed)
     assert verdict.sources == VOTERS[draw.game.name] == tuple(f.source for f in fetched)
@@ -100,7 +100,7 @@ async def test_a_lie_is_one_source_s_word(
     publishers: Publishers, client: httpx.AsyncClient, name: str, game: Game
 ) -> None:
     publishers.faults[name, game.name] = Fault(FaultKind.LIE, special=13)
-    fetched = await ask_all(build(publishers.urls, client), game, DAYS[game])
+    fetched = await Panel(build(publishers.urls, client), game, DAYS[game]).ask()
     verdict = decide([f.answer for f in fetched])
     assert isinstance(verdict, Agreed)
     assert verdict.dissenting == (name,)
@@ -260,7 +260,9 @@ async def test_all_are_asked_at_once(client: httpx.AsyncClient) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    fetched = await ask_all(build(dict.fromkeys(HOMES, url), client), POWERBALL, DAYS[POWERBALL])
+    fetched = await Panel(
+        build(dict.fromkeys(HOMES, url), client), POWERBALL, DAYS[POWERBALL]
+    ).ask()
     assert [f.status for f in fetched] == [200, 200, 200]
     await runner.cleanup()
 
@@ -272,7 +274,7 @@ async def test_a_slow_source_does_not_hold_up_the_verdict(
     publishers.faults["texas", "mega-millions"] = Fault(FaultKind.DOWN)
     sources = build(publishers.urls, client, deadline=0.5)
     for game in (POWERBALL, MEGA_MILLIONS):
-        fetched = await ask_all(sources, game, DAYS[game])
+        fetched = await Panel(sources, game, DAYS[game]).ask()
         assert isinstance(decide([f.answer for f in fetched]), Agreed)
 
 
