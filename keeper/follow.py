@@ -118,8 +118,11 @@ class Follower:
             raise RpcDown(f"{self._rpc.where} left out events: reading the chain anew") from exc
         self._unsettled += batch.events
         while self._unsettled and self._unsettled[0].block_number <= batch.read.number - DEPTH:
-            settled = self._unsettled.popleft()
-            self._lagging[settled.market].apply(settled)
+            e = self._unsettled.popleft()
+            (lagging := self._lagging[e.market]).apply(e)
+            r = lagging.rounds.get(e.args.get("roundId", 0))
+            if r and r.paid_out:  # nothing changes it any more: one is enough
+                lagging.rounds[r.id] = self.views[e.market].rounds[r.id]
         self._finalized = max(self._finalized, batch.finalized or -1)
         self._tell(batch)
         self.news.set()
@@ -141,7 +144,8 @@ class Follower:
         for events in (self._unsettled, self._recent):
             while events and events[-1].block_number > survives.number:
                 events.pop()
-        self.views.update(deepcopy(self._lagging))
+        rounds = (r for view in self._lagging.values() for r in view.rounds.values())
+        self.views.update(deepcopy(self._lagging, {id(r): r for r in rounds if r.paid_out}))
         self._apply(self._unsettled, survives.timestamp)
 
     def _tell(self, batch: Batch) -> None:

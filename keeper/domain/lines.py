@@ -102,6 +102,9 @@ class Bet:
     offset: int
     placed_at: int
 
+    def __deepcopy__(self, _: object) -> Bet:
+        return self
+
 
 @dataclass(slots=True)
 class _Account:

@@ -78,8 +78,8 @@ class Fork:
         self._snapshot = await self._chain.rpc("evm_snapshot")
         return self
 
-    async def back(self) -> None:
-        """From here on blocks have other hashes, though the same happens in them."""
-        later = await self._chain.now() + 7
+    async def back(self, at: int = 0) -> None:
+        """From here on, or from that time, blocks have other hashes, though the same happens."""
+        later = at or await self._chain.now() + 7
         assert await self._chain.rpc("evm_revert", self._snapshot)
         await self._chain.rpc("evm_setNextBlockTimestamp", later)

@@ -185,6 +185,47 @@ async def test_events_that_move_into_other_blocks_are_taken_once(
             assert book.staked == await chain.balance(deployed.address)
 
 
+async def test_a_payment_and_a_result_that_are_taken_back(
+    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
+) -> None:
+    """While they can be; a round that owes nothing any more is kept but once after that."""
+    later = DRAW + 3 * 86_400
+    await deployed.do(KEEPER, "createRound", later)
+    await deployed.bet(ANN, 1, 0, E)
+    await deployed.bet(BOB, 1, 1, E)
+    async with following(rpc, [market]) as follower:
+        await chain.move_to(DRAW - 1000)
+        await caught_up(follower, chain)
+        rounds = follower.views[deployed.address].rounds
+        for number in (1, 0):  # another result after the reorganization
+            fork = await Fork(chain).remember()
+            await chain.move_to(DRAW + 60)
+            await deployed.do(KEEPER, "finalizeRound", 1, number)
+            await deployed.do(KEEPER, "settle", 1, [ANN, BOB, CID])
+            await caught_up(follower, chain)
+            rounds = follower.views[deployed.address].rounds
+            assert (rounds[1].winning_number, rounds[1].paid_out) == (number, True)
+            if number:
+                await fork.back(DRAW - 990)
+                await deployed.bet(CID, 1, 0, 3 * E)  # betting is open again
+                await caught_up(follower, chain)
+                assert state(follower) == await fresh_state(rpc, [market])
+                rounds = follower.views[deployed.address].rounds
+                assert not rounds[1].book.finished
+                assert rounds[1].ended_in == 0
+        await chain.rpc("anvil_mine", hex(DEPTH))
+        await caught_up(follower, chain)
+        assert follower._lagging[deployed.address].rounds[1] is rounds[1]
+        fork = await Fork(chain).remember()
+        await deployed.bet(ANN, 2, 0, E)
+        await caught_up(follower, chain)
+        await fork.back()
+        await deployed.bet(BOB, 2, 0, E)
+        await caught_up(follower, chain)
+        assert state(follower) == await fresh_state(rpc, [market])
+        assert follower.views[deployed.address].rounds[1] is rounds[1]
+
+
 async def test_a_round_that_a_reorganization_takes_away(
     rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
 ) -> None:
