@@ -94,21 +94,20 @@ class EventFeed:
             again = await self._logs(overlap, cursor, heads)
             late = [e for e in again if (e.block_hash, e.log_index) not in known]
         finalized = await self._finalized()
-        void_from = late[0].block_number if late else cursor + 1
-        back = [block for block, _ in stand if block.number < void_from]
+        doubtful = late[0].block_number if late else cursor + 1
+        back = [block for block, _ in stand if block.number < doubtful]
         survives = back[-1] if back and len(back) < len(old) else None
         upto = survives.number if survives else cursor
         kept = [e for e in self._events if e.block_number <= upto]
-        told = [e for e in self._events if upto < e.block_number <= cursor] + late + found
+        void = self._events[len(kept) :]
+        told = [*(e for e in void if e.block_number <= cursor), *late, *found]
         told.sort(key=lambda e: (e.block_number, e.log_index))
-        removed = self._events[: len(kept) - 1 : -1] if kept else self._events[::-1]
         read, lost = heads[-1], len(old) - len(stand)
         self._chain = [b for b in chain if b[0].number >= read.number - DEPTH]
-        oldest = self._chain[0][0].number
-        self._events = [e for e in kept + told if e.block_number > oldest]
+        self._events = [e for e in kept + told if e.block_number > self._chain[0][0].number]
+        removed = tuple(reversed(void)) if survives else ()
         restarted = lost > 0 and not stand
-        gone = tuple(removed) if survives else ()
-        return Batch(tuple(told), read, head.number, finalized, lost, survives, gone, restarted)
+        return Batch(tuple(told), read, head.number, finalized, lost, survives, removed, restarted)
 
     async def _linked(self, number: int, newest: Linked) -> Linked:
         return newest if number == newest[0].number else await self._rpc.linked(number)
@@ -119,9 +118,7 @@ class EventFeed:
         A node that is a little behind the one that told the head gives no events of blocks that
         it does not have; asked for a block by its hash it says that it does not have it.
         """
-        fresh = [
-            h for h in heads if start <= h.number <= end and h.number > heads[-1].number - FRESH
-        ]
+        fresh = [h for h in heads if h.number >= max(start, end - FRESH + 1)]
         found = await self._logs(start, min(end, fresh[0].number - 1) if fresh else end, heads)
         ask = (events(self._rpc, self._addresses, h.number, h.number, heads, h.hash) for h in fresh)
         return found + [event for told in await asyncio.gather(*ask) for event in told]

@@ -34,7 +34,7 @@ class Proxy:
         url: its own.
         dead: it takes connections and ends them without an answer.
         delay: seconds before it forwards anything.
-        http: it answers everything with this HTTP status instead.
+        http: it answers everything with this HTTP status and a JSON-RPC error.
         error: it answers everything with this JSON-RPC error message.
         frozen: number of the block at which its head stands; it knows nothing newer.
         lies: methods to what becomes of their params and true result.
@@ -64,9 +64,10 @@ class Proxy:
         if self.delay:
             await asyncio.sleep(self.delay)
         self._drop(request)
-        if self.http:
-            return web.Response(status=self.http, text="no")
         answer: dict[str, Any] = {"jsonrpc": "2.0", "id": asked["id"]}
+        if self.http:
+            answer["error"] = {"code": -32000, "message": "no"}
+            return web.json_response(answer, status=self.http)
         if self.error:
             answer["error"] = {"code": -32000, "message": self.error}
         else:

@@ -137,6 +137,7 @@ async def test_what_survives_is_found_exactly(
     rng = random.Random(seed := random.randrange(10**6))
     print(f"seed {seed}")
     feed = EventFeed(rpc, [market], 1000)
+    assert DEPTH == 64
     await chain.rpc("anvil_mine", hex(DEPTH + 20))
     await feed.poll()
     for depth in (1, 2, DEPTH - 1, DEPTH, *rng.sample(range(3, DEPTH - 1), 4), DEPTH + 1):

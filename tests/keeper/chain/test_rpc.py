@@ -147,12 +147,12 @@ async def test_nodes_that_are_all_down_tell_why_and_come_back(
     both: Rpc, two: tuple[Proxy, Proxy]
 ) -> None:
     first, second = two
-    first.dead, second.http = True, 500
+    first.dead, second.http = True, 502
     for _ in range(3):
         with pytest.raises(RpcDown) as told:
             await both.head()
         assert f"{first.url} does not answer" in str(told.value)
-        assert f"{second.url} answers with HTTP 500" in str(told.value)
+        assert f"{second.url} answers with HTTP 502" in str(told.value)
     with pytest.raises(RpcDown):
         await both.check()
     second.http = 0
