@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-contracts test-python gas coverage slither halmos audit mutate \
+.PHONY: help setup demo test test-contracts test-python faults gas coverage slither halmos audit mutate \
 	lint format lock clean audit-tools
 
 # As `. .venv/bin/activate` has it, for the commands below.
@@ -29,6 +29,10 @@ test-contracts: setup ## the contracts' tests, on anvil
 test-python: setup ## every other test
 	@# Without Ape's plugin, which would start an anvil that none of these tests uses.
 	pytest -p no:ape_test -n 2 --ignore=tests/contracts -m "not slow" $(ARGS)
+
+faults: setup ## disturb the keeper in every way there is; writes the table in docs/operations.md
+	pytest -p no:ape_test -n 2 --junitxml=.build/faults.xml tests/faults $(ARGS)
+	python -m tests.faults.matrix .build/faults.xml
 
 gas: setup ## print what each action costs in gas
 	ape test tests/contracts/test_gas.py -s

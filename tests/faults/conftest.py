@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from demo.publishers import REAL_DRAWS, Publishers
 from tests.faults.stage import Stage
-from tests.faults.wire import wired
 from tests.keeper.chain.conftest import chain as chain
+from tests.keeper.chain.proxy import proxied
 from tests.keeper.chainfixtures import Chain
 
 Tell = Callable[[str], None]
@@ -18,11 +19,14 @@ Tell = Callable[[str], None]
 
 @pytest.fixture
 async def stage(tmp_path: Path, chain: Chain) -> AsyncIterator[Stage]:
-    async with Publishers(REAL_DRAWS) as publishers, wired(chain.url) as wire:
+    async with Publishers(REAL_DRAWS) as publishers, proxied(chain.url) as wire:
         yield await Stage.set(tmp_path, chain, publishers, wire)
 
 
 @pytest.fixture
-def tell(record_property: Callable[[str, object], None]) -> Tell:
-    """Keeps what a case has seen for its row in the matrix."""
+def tell(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Tell:
+    """Keeps for the matrix what a case does, as its docstring has it, and what it has seen."""
+    params = getattr(request.node, "callspec", None)
+    first = inspect.getdoc(request.function).splitlines()[0]
+    record_property("fault", first.format(**(params.params if params else {})))
     return lambda seen: record_property("seen", seen)

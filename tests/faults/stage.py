@@ -15,10 +15,10 @@ from eth_account import Account
 from demo.publishers import Publishers
 from keeper.domain.draw import POWERBALL
 from keeper.projection import OPERATOR_ROLE
-from tests.faults.wire import Wire
 from tests.keeper.chain.committee import DRAWN, vote
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import PATIENCE, Home, Running
+from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chainfixtures import (
     ADMIN,
     BETTORS,
@@ -82,12 +82,12 @@ class Stage:
     market: Deployed
     publishers: Publishers
     home: Home
-    wire: Wire
+    wire: Proxy
     homes: list[Home] = field(default_factory=list)
     runs: list[Running] = field(default_factory=list)
 
     @classmethod
-    async def set(cls, folder: Path, chain: Chain, publishers: Publishers, wire: Wire) -> Stage:
+    async def set(cls, folder: Path, chain: Chain, publishers: Publishers, wire: Proxy) -> Stage:
         """Deploys everything; the round itself is for the keeper to open."""
         oracle = await chain.deploy_oracle()
         market = await chain.deploy(POWERBALL, oracle=oracle.address)
@@ -114,13 +114,14 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """While this lasts a keeper runs, and is started again when it has ended, by whom ever."""
+        """While this lasts a keeper runs; one that did not end cleanly is followed by another."""
 
         async def keep() -> None:
             while True:
                 async with self.home.keeper("--send") as running:
                     self.runs.append(running)
-                    await running.process.wait()
+                    if await running.process.wait() == 0:
+                        return
                 await asyncio.sleep(0.1)
 
         keeping = asyncio.create_task(keep())
@@ -151,14 +152,9 @@ class Stage:
 
     async def rest(self) -> None:
         """The keeper has nothing on its way any more, and stops cleanly."""
-
-        def quiet() -> bool:
-            alive = self.keeper.process.returncode is None
-            told = entries(self.home)
-            settled = not told or told[-1]["event"] != "intent"
-            return alive and settled and bool(self.keeper.logged("the chain is read"))
-
-        await self.until(quiet)
+        await self.until(
+            lambda: self.keeper.process.returncode is None and quiet(self.keeper, self.home)
+        )
         assert await self.keeper.terminate() == 0, "\n".join(self.keeper.raw)
 
     # ---- the round, step by step
@@ -191,7 +187,10 @@ class Stage:
     async def proposed(self) -> None:
         """And another reporter after it, so that a proposal stands."""
         await self.reported()
-        await vote(self.oracle, self.market, REPORTERS[1], DRAWN)
+        if REPORTERS[1] in map(account_of, self.homes):
+            await self.until(self._proposed)  # by its keeper
+        else:
+            await vote(self.oracle, self.market, REPORTERS[1], DRAWN)
 
     async def finished(self) -> None:
         """The proposal is final, and all are paid."""
@@ -223,6 +222,9 @@ class Stage:
 
         return stands
 
+    async def _proposed(self) -> bool:
+        return bool(await self.oracle.logs("ResultProposed"))
+
     async def _has_voted(self) -> bool:
         return REPORTERS[0] in dict(await self.oracle.reports())
 
@@ -244,3 +246,10 @@ def entries(home: Home) -> list[dict[str, Any]]:
     path = journal_of(home)
     lines = path.read_text().split("\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in lines]
+
+
+def quiet(keeper: Running, home: Home) -> bool:
+    """It has read the chain, and nothing of it is on its way."""
+    told = entries(home)
+    settled = not told or told[-1]["event"] != "intent"
+    return settled and bool(keeper.logged("the chain is read"))

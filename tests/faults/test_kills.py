@@ -5,22 +5,23 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import pytest
 
 from tests.faults.conftest import Tell
 from tests.faults.proofs import ended_right
 from tests.faults.stage import REPORT, Stage
-from tests.faults.wire import CALL, SEND, Asked, HungUp
+from tests.faults.wire import CALL, SEND, function_of
 
 
 class When(StrEnum):
     """How far a transaction has come when the keeper dies."""
 
-    PASS = "pass"  # it does not
-    BEFORE = "before"  # the node gets it
-    AFTER = "after"  # it is mined, and nobody was told
-    WAITING = "waiting"  # it waits in the pool, until the keeper is back
+    PASS = "the keeper lives"
+    BEFORE = "before the node gets it"
+    AFTER = "mined before anybody is told"
+    WAITING = "left waiting in the node's pool"
 
 
 PASS, BEFORE, AFTER, WAITING = When
@@ -37,7 +38,7 @@ class Killer:
     stage: Stage
     steps: list[tuple[str, When]]
     method: str = SEND
-    _struck: Asked | None = None
+    _struck: list[Any] | None = None
     _mining: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
@@ -50,8 +51,10 @@ class Killer:
             await self._mining
         await self.stage.rest()
 
-    async def _before(self, asked: Asked) -> None:
-        if not self.steps or (asked.method, asked.function) != (self.method, self.steps[0][0]):
+    async def _before(self, method: str, params: list[Any]) -> None:
+        if not self.steps or method != self.method:
+            return
+        if function_of(method, params) != self.steps[0][0]:
             return
         match self.steps[0][1]:
             case When.PASS:
@@ -59,13 +62,13 @@ class Killer:
             case When.BEFORE:
                 await self._kill()
             case When.AFTER:
-                self._struck = asked
+                self._struck = params
             case When.WAITING:
-                self._struck = asked
+                self._struck = params
                 await self.stage.chain.rpc("evm_setAutomine", False)
 
-    async def _after(self, asked: Asked) -> None:
-        if asked is self._struck:
+    async def _after(self, _: str, params: list[Any]) -> None:
+        if params is self._struck:
             await self._kill()
 
     async def _kill(self) -> None:
@@ -74,7 +77,7 @@ class Killer:
         await self.stage.keeper.kill()
         if self.steps.pop(0)[1] is WAITING:
             self._mining = asyncio.create_task(self._mine_later(starts))
-        raise HungUp
+        raise asyncio.CancelledError  # nobody is there for an answer any more
 
     async def _mine_later(self, starts: int) -> None:
         """When the next process has looked at the chain."""
@@ -116,9 +119,10 @@ async def play_to_void(stage: Stage) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", [BEFORE, AFTER, WAITING])
+@pytest.mark.parametrize("when", [BEFORE, AFTER, WAITING], ids=["before", "after", "waiting"])
 @pytest.mark.parametrize("send", SENDS)
-async def test_killed_at_the_send_of(send: str, when: When, stage: Stage, tell: Tell) -> None:
+async def test_killed_at_a_send(send: str, when: When, stage: Stage, tell: Tell) -> None:
+    """SIGKILL: {send}, {when}"""
     killer = Killer(stage, one(*SENDS[send], when))
     async with stage.kept():
         await stage.play()
@@ -127,9 +131,10 @@ async def test_killed_at_the_send_of(send: str, when: When, stage: Stage, tell: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", [BEFORE, AFTER, WAITING])
+@pytest.mark.parametrize("when", [BEFORE, AFTER, WAITING], ids=["before", "after", "waiting"])
 @pytest.mark.parametrize("send", VOID_SENDS)
-async def test_killed_at_the_send_of_(send: str, when: When, stage: Stage, tell: Tell) -> None:
+async def test_killed_at_a_send_of_a_void(send: str, when: When, stage: Stage, tell: Tell) -> None:
+    """SIGKILL: {send}, {when}"""
     killer = Killer(stage, one(*VOID_SENDS[send], when))
     async with stage.kept():
         await play_to_void(stage)
@@ -137,7 +142,8 @@ async def test_killed_at_the_send_of_(send: str, when: When, stage: Stage, tell:
     tell(await ended_right(stage, void=True))
 
 
-async def test_killed_before_and_after_every_send_of_one_round(stage: Stage, tell: Tell) -> None:
+async def test_killed_before_and_after_every_send_of_a_round(stage: Stage, tell: Tell) -> None:
+    """SIGKILL before each send of a round, and after it: 16 in all"""
     steps = [(function, when) for function, _ in SENDS.values() for when in (BEFORE, AFTER)]
     killer = Killer(stage, steps)
     async with stage.kept():
@@ -148,6 +154,7 @@ async def test_killed_before_and_after_every_send_of_one_round(stage: Stage, tel
 
 
 async def test_killed_before_and_after_every_send_of_a_void(stage: Stage, tell: Tell) -> None:
+    """SIGKILL before each send of a void, and after it: 6 in all"""
     functions = [function for function, _ in VOID_SENDS.values()]
     killer = Killer(stage, [("settle", PASS)] * 2)
     killer.steps += [(function, when) for function in functions for when in (BEFORE, AFTER)]
@@ -159,7 +166,7 @@ async def test_killed_before_and_after_every_send_of_a_void(stage: Stage, tell: 
 
 
 async def test_killed_between_evidence_and_report(stage: Stage, tell: Tell) -> None:
-    """At the first simulation of the report, whose digest is that of the evidence."""
+    """SIGKILL at the first simulation of the report, whose digest is that of the evidence"""
     killer = Killer(stage, [("report", BEFORE)], CALL)
     evidence = stage.home.folder / "data" / "evidence"
     async with stage.kept():
@@ -176,7 +183,7 @@ async def test_killed_between_evidence_and_report(stage: Stage, tell: Tell) -> N
 
 
 async def test_killed_between_agreement_and_evidence(stage: Stage, tell: Tell) -> None:
-    """As the file of the evidence is opened, time and again, and no report before it is there."""
+    """SIGKILL as the file of the evidence is opened, until no report without it was seen"""
     plain = stage.home.program
     stage.home.program = ("-m", "tests.faults.rigged", "kill", r"/evidence/.*\.tmp$")
     async with stage.kept():

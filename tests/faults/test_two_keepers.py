@@ -1,0 +1,170 @@
+"""Two keepers, with one key or two, with a Redis or without; and a Redis that goes away."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from keeper.projection import OPERATOR_ROLE
+from tests.faults.conftest import Tell
+from tests.faults.proofs import ended_right
+from tests.faults.stage import LOCK, Stage, quiet
+from tests.keeper.chain.process import Home, Running
+from tests.keeper.chainfixtures import ADMIN, REPORTER_KEYS, REPORTERS
+from tests.keeper.redisfixture import RedisServer, running_redis
+
+LEASE = "2"  # seconds
+CHARGE = "this keeper may send"
+
+
+@pytest.fixture
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with running_redis(tmp_path) as server:
+        yield server
+
+
+def lend(redis: RedisServer, *homes: Home) -> None:
+    """Their keepers share this Redis."""
+    for home in homes:
+        home.settings |= {"REDIS_URL": redis.url, "LEASE_SECONDS": LEASE}
+
+
+async def second(stage: Stage, key: str) -> Home:
+    """The home of another keeper, which may do all that the first may."""
+    home = stage.home_of(stage.home.folder.parent / "second", key)
+    if key != REPORTER_KEYS[0]:
+        await stage.market.do(ADMIN, "grantRole", bytes.fromhex(OPERATOR_ROLE[2:]), REPORTERS[1])
+    stage.homes.append(home)
+    return home
+
+
+async def end(stage: Stage, other: Running) -> None:
+    """Both have nothing on their way, and stop cleanly."""
+    await stage.until(lambda: quiet(other, stage.homes[1]))
+    await stage.rest()
+    assert await other.terminate() == 0, "\n".join(other.raw)
+
+
+async def lost_charge(keeper: Running) -> bool:
+    """Whether it says that it holds no lease."""
+    async with httpx.AsyncClient() as http:
+        told = (await http.get(f"{keeper.logged('serving')[0]['url']}/metrics")).text
+    return "lease_held 0.0" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [True, False], ids=["redis", "alone"])
+async def test_two_keys(shared: bool, stage: Stage, redis: RedisServer, tell: Tell) -> None:
+    """Two reporters' keepers, which share a Redis: {shared}"""
+    other_home = await second(stage, REPORTER_KEYS[1])
+    if shared:
+        lend(redis, *stage.homes)
+    async with stage.kept(), other_home.keeper("--send") as other:
+        await stage.play()
+        await end(stage, other)
+    for keeper in (stage.keeper, other):  # a lease each
+        assert bool(keeper.logged(CHARGE)) == shared
+        assert keeper.logged("done", duty="Report")
+    assert len(await stage.oracle.reports()) == 2
+    tell(await ended_right(stage))
+
+
+async def test_one_key_and_a_lease(stage: Stage, redis: RedisServer, tell: Tell) -> None:
+    """Two keepers of one key share a Redis; the one that may send is killed after the lock"""
+    other_home = await second(stage, REPORTER_KEYS[0])
+    lend(redis, *stage.homes)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(stage.kept())
+        await stage.until_logged(CHARGE)
+        other = await stack.enter_async_context(other_home.keeper("--send"))
+        await stage.opened()
+        await stage.locked()
+        assert not other.logged(CHARGE)
+        await stage.keeper.kill()
+        await stage.until(lambda: bool(other.logged(CHARGE)) or bool(stage.keeper.logged(CHARGE)))
+        await stage.proposed()
+        await stage.finished()
+        await end(stage, other)
+    tell(await ended_right(stage))
+
+
+@pytest.mark.slow
+async def test_one_key_and_the_other_takes_over(
+    stage: Stage, redis: RedisServer, tell: Tell
+) -> None:
+    """Of two keepers of one key that share a Redis, the one that may send hangs (SIGSTOP)"""
+    other_home = await second(stage, REPORTER_KEYS[0])
+    lend(redis, *stage.homes)
+    async with stage.kept():
+        await stage.until_logged(CHARGE)
+        async with other_home.keeper("--send") as other:
+            await stage.opened()
+            await stage.locked()
+            stage.keeper.process.send_signal(signal.SIGSTOP)
+            await other.until_logged(CHARGE)
+            await stage.proposed()
+            stage.keeper.process.send_signal(signal.SIGCONT)
+            await stage.finished()
+            assert other.logged("done", duty="Report")
+            await end(stage, other)
+    tell(await ended_right(stage))
+
+
+async def test_one_key_and_no_lease(stage: Stage, tell: Tell) -> None:
+    """Two keepers of one key, each with its own disk and without a Redis, race all along
+
+    Nobody should run them so. Only a vote has no fence but the lease: given again, the same, it
+    changes nothing.
+    """
+    other_home = await second(stage, REPORTER_KEYS[0])
+    async with stage.kept(), other_home.keeper("--send") as other:
+        await stage.play()
+        await end(stage, other)
+    tell(await ended_right(stage, votes=2))
+
+
+@pytest.mark.slow
+async def test_one_key_and_one_disk(stage: Stage, tell: Tell) -> None:
+    """A second keeper of the same key is started on the same disk: it ends at once"""
+    async with stage.kept():
+        await stage.opened()
+        code, _, err = await stage.home.process("run", "--send")
+        assert code not in (0, None)
+        assert "another keeper with the same key" in err
+        await stage.locked()
+        await stage.proposed()
+        await stage.finished()
+        await stage.rest()
+    assert len(stage.runs) == 1
+    tell(await ended_right(stage))
+
+
+@pytest.mark.parametrize("how", ["killed", pytest.param("hangs", marks=pytest.mark.slow)])
+async def test_redis_goes_away(how: str, stage: Stage, redis: RedisServer, tell: Tell) -> None:
+    """The Redis of the lease is gone from the bets to the lock ({how}), and comes back"""
+    lend(redis, stage.home)
+    async with stage.kept():
+        await stage.opened()
+        if how == "killed":
+            await redis.kill()
+        else:
+            redis.freeze()
+        await stage.until(lambda: lost_charge(stage.keeper))
+        await stage.chain.move_to(LOCK)
+        await stage.until_logged("put off", duty="LockRound")
+        assert not await stage.market.logs("RoundLocked")
+        if how == "killed":
+            await redis.start()
+        else:
+            redis.thaw()
+        await stage.locked()
+        await stage.proposed()
+        await stage.finished()
+        await stage.rest()
+    assert len(stage.runs) == 1
+    tell(await ended_right(stage))
