@@ -4,8 +4,6 @@ One loop follows the chain and tells the web; another for each market does what 
 that a duty waits for, a slow publisher or a receipt, holds up what people see.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal
@@ -25,7 +23,7 @@ from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
 from keeper.config import Settings, need_chain
 from keeper.duties import Terms
-from keeper.errors import ChainError, ConfigError, KeeperError
+from keeper.errors import ChainError, ConfigError
 from keeper.follow import Follower
 from keeper.ports import Source
 from keeper.sources import build as build_sources
@@ -111,7 +109,7 @@ async def run(settings: Settings, *, send: bool) -> None:
                 stack.callback(journal.close)
                 sender = KeySender(rpc, account, _pricing(settings), journal, lease)
                 jobs += [lease.run()] if lease else []
-                jobs += [_in_funds(sender, settings.low_balance_wei), _recovered(sender)]
+                jobs += [_in_funds(sender, settings.low_balance_wei), sender.recover()]
             evidence, rest = FileEvidence(settings.data_dir), settings.retry_seconds
             terms = Terms(
                 rounds_ahead=settings.rounds_ahead,
@@ -144,14 +142,6 @@ def _lease(settings: Settings, account: LocalAccount) -> RedisLease | None:
         return None
     key = f"lottochain:lease:{settings.chain_id}:{account.address}"
     return RedisLease(str(settings.redis_url.get_secret_value()), key, settings.lease_seconds)
-
-
-async def _recovered(sender: KeySender) -> None:
-    """Sees to its end, before a duty does, what an earlier keeper left on its way."""
-    try:
-        await sender.recover()
-    except KeeperError as exc:
-        log.warning("what was on its way is not known to be mined", why=str(exc))
 
 
 async def _in_funds(sender: KeySender, least: int) -> None:

@@ -4,8 +4,6 @@ A message names the setting as its variable is named, and what it wants; it neve
 for a value may be a secret.
 """
 
-from __future__ import annotations
-
 import os
 import tomllib
 from collections.abc import Collection

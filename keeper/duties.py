@@ -4,8 +4,6 @@ Nothing is remembered between two derivations but which bettors are left alone f
 keeper that was killed goes on where the chain stands.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from collections.abc import Container, Mapping

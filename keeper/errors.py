@@ -9,15 +9,13 @@ KeeperError
 └── ChainError
     ├── RpcDown        no endpoint answers, or none with sense
     ├── RpcRefused     an endpoint answers with an error of its own
+    │   └── Unfunded   the account cannot pay for its transaction
     ├── WrongChain     an endpoint serves another chain than the one configured
     ├── WrongContract  what stands at a market's address is not that market
     ├── Reverted       the contract refuses a call
     ├── TooExpensive   gas costs more than the settings allow
-    ├── Unfunded       the account cannot pay for its transaction
     └── NotMined       a transaction was sent and is not mined yet
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
@@ -92,7 +90,7 @@ class Reverted(ChainError):
         self.name, self.args_ = name, dict(args)
 
 
-class Unfunded(ChainError):
+class Unfunded(RpcRefused):
     """The account cannot pay for its transaction."""
 
 

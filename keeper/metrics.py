@@ -1,7 +1,5 @@
 """What can be measured of a running keeper, for Prometheus. Any part may count here."""
 
-from __future__ import annotations
-
 from prometheus_client import Counter, Gauge
 
 _NAMESPACE = "lottochain"

@@ -4,8 +4,6 @@ Hashes and addresses are 0x-prefixed strings, addresses with their checksum; mon
 wei, time unix seconds UTC.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass

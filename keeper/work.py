@@ -4,8 +4,6 @@ A duty that fails, or finds nothing to do yet, rests for a while that doubles; t
 counts it. All of this may be forgotten at any time without harm.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 import secrets

@@ -1,19 +1,19 @@
 """What a transaction's gas costs now, and what it may cost."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import median_low
+from typing import Any
 
 from keeper.chain.rpc import Rpc
-from keeper.errors import TooExpensive
+from keeper.errors import TooExpensive, Unfunded
 from keeper.ports import Intent
 
 GWEI = 10**9
 POLYGON = frozenset({137, 80001, 80002})  # validators there take no tip below 30 gwei
 POLYGON_TIP = 30 * GWEI
 _BLOCKS = 10  # whose tips are looked at
+_MARGIN = 20  # percent added to the estimated gas
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +63,16 @@ def dearer(intent: Intent, percent: int, cap: int, rate: tuple[int, int] = (0, 0
     if (max_fee, tip) == (intent.max_fee, intent.tip):
         return None
     return replace(intent, max_fee=max_fee, tip=tip)
+
+
+async def priced(rpc: Rpc, pricing: Pricing, call: Any) -> tuple[int, int, int]:
+    """(gas, max_fee, tip) of a call, which its sender can pay.
+
+    Raises TooExpensive, Unfunded, and ChainError when the call fails or no node tells.
+    """
+    max_fee, tip = await going_rate(rpc, pricing)
+    gas = await rpc.ask(rpc.w3.eth.estimate_gas(call)) * (100 + _MARGIN) // 100
+    if (balance := await rpc.balance(call["from"])) < gas * max_fee:
+        has, needs = (Decimal(wei) / 10**18 for wei in (balance, gas * max_fee))
+        raise Unfunded(f"{call['from']} has {has:f}, the transaction may cost {needs:f}")
+    return gas, max_fee, tip

@@ -5,13 +5,10 @@ one of them is mined or none can be any more. So whatever happens between two st
 node or a full disk, no duty is ever on its way twice.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -22,25 +19,14 @@ from web3.types import TxReceipt
 
 from keeper import metrics
 from keeper.chain.contract import Contract
-from keeper.chain.fees import Pricing, dearer, going_rate
+from keeper.chain.fees import Pricing, dearer, going_rate, priced
 from keeper.chain.rpc import Rpc
-from keeper.errors import (
-    ChainError,
-    KeeperError,
-    NotInCharge,
-    NotMined,
-    Reverted,
-    RpcDown,
-    RpcRefused,
-    TooExpensive,
-    Unfunded,
-)
+from keeper.errors import KeeperError, NotInCharge, NotMined, Reverted, RpcDown, RpcRefused
 from keeper.ports import DryRun, Intent, Journal, Lease, Sent
 
 log = structlog.get_logger()
 
 NOBODY = "0x0000000000000000000000000000000000000000"
-_MARGIN = 20  # percent added to the estimated gas
 _LOOK = 0.2  # seconds between looks for a receipt
 _LOOKS = 10  # for the receipt of a nonce that was used; then another transaction used it
 _RAISE, _DOUBLE = 13, 100  # percent: of what is not mined, of what nodes find too little
@@ -113,25 +99,23 @@ class KeySender(Simulator):
                 raise
 
     async def recover(self) -> None:
-        """Sees to its end what an earlier keeper left live. Raises as `send` does."""
+        """Sees to its end, before anything else is sent, what an earlier keeper left live."""
         async with self._turn:
-            if self._journal.live:
-                log.info("a transaction was on its way", hash=self._journal.live[-1].hash)
-                self._in_charge()
+            if not self._journal.live:
+                return
+            log.info("a transaction was on its way", hash=self._journal.live[-1].hash)
+            try:
                 await self._to_its_end()
+            except NotMined as exc:
+                log.warning("what was on its way still is", why=str(exc))
 
     async def _deliver(self, to: str, data: str, function: str) -> Sent:
         self._in_charge()
         await self._to_its_end()
         await self._simulate(to, data)
         nonce = await self._next_nonce()
-        max_fee, tip = await going_rate(self.rpc, self._pricing)
-        eth = self.rpc.w3.eth
-        gas = await self.rpc.ask(eth.estimate_gas(self._call(to, data))) * (100 + _MARGIN) // 100
-        if (balance := await self.rpc.balance(self.address)) < gas * max_fee:
-            has, needs = (Decimal(wei) / 10**18 for wei in (balance, gas * max_fee))
-            raise Unfunded(f"{self.address} has {has:f}, the transaction may cost {needs:f}")
-        await self._issue(Intent(nonce, function, to, data, gas, max_fee, tip, "", ""))
+        terms = await priced(self.rpc, self._pricing, self._call(to, data))
+        await self._issue(Intent(nonce, function, to, data, *terms, hash="", raw=""))
         if (receipt := await self._to_its_end()) is None:
             raise NotMined(f"nonce {nonce} of {self.address} was used by another transaction")
         tx_hash = receipt["transactionHash"].to_0x_hex()
@@ -167,7 +151,7 @@ class KeySender(Simulator):
     async def _issue(self, draft: Intent) -> None:
         """Signs, writes down and sends; for more as long as nodes find the fees too low.
 
-        Raises RpcRefused and Unfunded when no node takes it: then nothing is live. When no node
+        Raises RpcRefused when no node takes it: then nothing is live. When no node
         answers, nobody can tell, and it stays live.
         """
         first = not self._journal.live
@@ -180,7 +164,7 @@ class KeySender(Simulator):
                 return await self._broadcast(intent)
             except RpcDown:
                 return None
-            except (RpcRefused, Unfunded) as exc:
+            except RpcRefused as exc:
                 why = str(exc).lower()
                 cheap = any(words in why for words in _TOO_LITTLE)
                 more = dearer(intent, _DOUBLE, self._pricing.max_fee) if cheap else None
@@ -211,12 +195,12 @@ class KeySender(Simulator):
         """
         began = time.monotonic()
         self._replace_at, self._looks = began + self._pricing.replace_after, 0
+        trouble = "is not mined yet"
         while self._journal.live:
-            trouble = "is not mined yet"
             try:
                 if receipt := await self._look(self._journal.live[-1]):
                     return receipt
-            except ChainError as exc:
+            except KeeperError as exc:
                 trouble = f"is not known to be mined: {exc}"
             if self._journal.live and time.monotonic() - began > self._pricing.patience:
                 raise NotMined(f"transaction {self._journal.live[-1].hash} was sent and {trouble}")
@@ -259,32 +243,28 @@ class KeySender(Simulator):
         self._in_charge()
         try:
             await self._broadcast(intent)
-        except (RpcRefused, Unfunded) as exc:
+        except RpcRefused as exc:
             self._unsure = False  # dearer, or not at all
             log.warning("sent again in vain", nonce=intent.nonce, why=str(exc))
 
     async def _replace(self, intent: Intent) -> None:
         """The same nonce for more, as far as the settings go."""
-        cap = self._pricing.max_fee
-        with contextlib.suppress(ChainError, NotInCharge):
-            self._in_charge()
-            more = None
-            with contextlib.suppress(TooExpensive):
-                more = dearer(intent, _RAISE, cap, await going_rate(self.rpc, self._pricing))
-            told = log.bind(nonce=intent.nonce, function=intent.function)
-            if more is None:
-                told.warning("not mined, and the settings allow no more", max_fee=cap)
-                await self._broadcast(intent)
-            else:
-                told.warning("not mined: replacing it", max_fee=more.max_fee, tip=more.tip)
-                await self._issue(more)
+        self._in_charge()
+        cap, rate = self._pricing.max_fee, await going_rate(self.rpc, self._pricing)
+        told = log.bind(nonce=intent.nonce, function=intent.function)
+        if more := dearer(intent, _RAISE, cap, rate):
+            told.warning("not mined: replacing it", max_fee=more.max_fee, tip=more.tip)
+            await self._issue(more)
+        else:
+            told.warning("not mined, and the settings allow no more", max_fee=cap)
+            await self._broadcast(intent)
 
     async def _mined(self, intent: Intent, receipt: TxReceipt) -> None:
-        cost = receipt["gasUsed"] * receipt["effectiveGasPrice"]
+        cost, status = receipt["gasUsed"] * receipt["effectiveGasPrice"], receipt["status"]
         metrics.GAS_SPENT.inc(cost)
-        done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": receipt["status"]}
-        await self._end("mined" if receipt["status"] == 1 else "reverted", **done, cost=cost)
+        done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": status}
+        await self._end("mined", **done, cost=cost)
 
     async def _end(self, event: str, **what: Any) -> None:
-        metrics.TRANSACTIONS.labels(event).inc()
-        await self._journal.end("mined" if event == "reverted" else event, **what)
+        await self._journal.end(event, **what)
+        metrics.TRANSACTIONS.labels(event if what.get("status", 1) else "reverted").inc()

@@ -11,8 +11,6 @@ lost     the nonce was used by a transaction that is not in here, or can no long
 refused  no node took it
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import fcntl

@@ -299,7 +299,7 @@ async def test_a_market_of_another_game_at_the_address(on_chain: Home, tmp_path:
 async def test_an_account_without_funds_is_told(on_chain: Home, chain: Chain) -> None:
     await chain.rpc("anvil_setBalance", KEEPER, "0x0")
     async with on_chain.keeper("--send") as keeper:
-        await keeper.until_logged("the account has no funds: nothing can be sent")
+        await keeper.until_logged("the account runs out of funds")
         await chain.move_to(DRAW - 900)
         put_off = await keeper.until_logged("put off", duty="LockRound")
         assert "has 0, the transaction may cost" in put_off["why"]
