@@ -15,6 +15,7 @@ from keeper.chain.events import DEPTH, EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import POWERBALL
+from keeper.errors import RpcDown
 from keeper.follow import Follower
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chain.following import Fork, caught_up, following, fresh_state, state, until
@@ -271,6 +272,31 @@ async def test_two_nodes_on_different_forks(deployed: Deployed, chain: Chain) ->
                     assert follower.views[deployed.address].rounds[1].book.staked == 4 * E
                     one.dead = False
             await rpc.close()
+
+
+async def test_a_node_that_goes_over_to_another_fork_in_the_midst_of_a_poll(
+    deployed: Deployed, chain: Chain
+) -> None:
+    """Blocks that do not follow upon each other are no chain: nothing of it is taken."""
+    async with running_chain(START) as other, proxied(chain.url) as node:
+        rpc = Rpc([node.url], chain.chain_id)
+        market = ContractMarket(rpc, deployed.address, POWERBALL, deployed.block)
+        feed = EventFeed(rpc, [market], 1000)
+        first = await feed.poll()
+        await chain.rpc("anvil_mine", "0x3")
+        await other.rpc("anvil_mine", "0x9")
+
+        def go_over(method: str, params: list[Any]) -> None:
+            if params[:1] == ["latest"]:
+                node.target = other.url
+
+        node.after = go_over
+        with pytest.raises(RpcDown, match="changed its chain"):
+            await feed.poll()
+        node.after, node.target = None, chain.url
+        batch = await feed.poll()
+        assert (batch.survives, batch.read.number) == (None, first.read.number + 3)
+        await rpc.close()
 
 
 async def test_an_event_that_the_nodes_index_had_left_out_is_found(
