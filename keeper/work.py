@@ -14,26 +14,13 @@ from typing import Any
 
 import structlog
 
-from keeper import metrics
+from keeper import duties, metrics
 from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle, report
 from keeper.chain.sender import Simulator
 from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
 from keeper.domain.draw import Draw
-from keeper.duties import (
-    CreateRound,
-    Duty,
-    Finalize,
-    LockRound,
-    Report,
-    Settle,
-    Terms,
-    VoidRound,
-    Watch,
-    due,
-    undecided,
-)
 from keeper.errors import ChainError, KeeperError, Reverted, WrongContract
 from keeper.follow import Follower
 from keeper.ports import DryRun, EvidenceRef, Sent, Source, Standing
@@ -82,13 +69,13 @@ class Rest:
         self._kept.pop(key, None)
 
 
-def _key(duty: Duty) -> Hashable:
+def _key(duty: duties.Duty) -> Hashable:
     """Under which a duty rests."""
     match duty:
-        case Settle(round_id):  # the next batch of a round rests when one has failed
-            return Settle, round_id
-        case Report(round_id, _, _, ballot):  # whatever was voted in it already
-            return Report, round_id, ballot
+        case duties.Settle(round_id):  # the next batch of a round rests when one has failed
+            return duties.Settle, round_id
+        case duties.Report(round_id, _, _, ballot):  # whatever was voted in it already
+            return duties.Report, round_id, ballot
         case _:
             return duty
 
@@ -110,7 +97,7 @@ class Worker:
     sender: Simulator
     sources: Mapping[str, Source]
     evidence: FileEvidence
-    terms: Terms
+    terms: duties.Terms
     rest: Rest
     oracles: dict[str, ContractOracle] = field(default_factory=dict)
     disputes: dict[dt.date, Disagreement] = field(default_factory=dict)
@@ -122,24 +109,25 @@ class Worker:
             sent = False
             if head := self.follower.head:
                 view, now, me = self.view, head.timestamp, self.sender.address
-                standings = await self._standings(undecided(view, now), me)
-                duties = due(
-                    view, now, me, self.terms, self.rest, standings, self.follower.confirmed
-                )
-                for duty in duties:
+                standings = await self._standings(duties.undecided(view, now), me)
+                standing = self.rest, standings, self.follower.confirmed
+                wanted = duties.due(view, now, me, self.terms, *standing)
+                for duty in wanted:
                     sent |= await self._attempt(duty)
-                late = sum(_key(d) in self.rest for d in duties if not isinstance(d, Watch))
+                late = sum(_key(d) in self.rest for d in wanted if not isinstance(d, duties.Watch))
                 metrics.LATE.labels(self.market.game.name).set(late)
             if not sent:
                 await self.follower.news.wait()
 
-    async def _attempt(self, duty: Duty) -> bool:
+    async def _attempt(self, duty: duties.Duty) -> bool:
         """Does a duty; whether a transaction was sent. What fails is logged and rests."""
         key = _key(duty)
         if key in self.rest:
             return False
         about = (
-            {"draw": duty.draw_time} if isinstance(duty, CreateRound) else {"round": duty.round_id}
+            {"draw": duty.draw_time}
+            if isinstance(duty, duties.CreateRound)
+            else {"round": duty.round_id}
         )
         told = log.bind(game=self.market.game.name, duty=type(duty).__name__, **about)
         try:
@@ -157,39 +145,39 @@ class Worker:
             self._count(duty, "done")
             told.info("done", tx=result.tx_hash, block=result.block_number, gas=result.gas_used)
             await self.follower.seen(result.block_number)
-            if isinstance(duty, Settle):
+            if isinstance(duty, duties.Settle):
                 self._look_after_payments(duty)
-            elif isinstance(duty, Report):
+            elif isinstance(duty, duties.Report):
                 self.rest.again(key)  # then it is looked at again whether the vote still holds
             return True
         if isinstance(result, DryRun):
             told.info("would send", function=result.function)
-        if result or isinstance(duty, Report | Watch):
+        if result or isinstance(duty, duties.Report | duties.Watch):
             self.rest.again(key)
         return False
 
-    def _count(self, duty: Duty, outcome: str) -> None:
+    def _count(self, duty: duties.Duty, outcome: str) -> None:
         metrics.DUTIES.labels(type(duty).__name__, self.market.game.name, outcome).inc()
 
-    async def _do(self, duty: Duty) -> Sent | DryRun | None:
+    async def _do(self, duty: duties.Duty) -> Sent | DryRun | None:
         """None: there was nothing to send yet."""
         call: _Call
         to: Contract = self.market
         match duty:
-            case CreateRound(draw_time):
+            case duties.CreateRound(draw_time):
                 call = "createRound", draw_time
-            case LockRound(round_id):
+            case duties.LockRound(round_id):
                 call = "lockRound", round_id
-            case VoidRound(round_id):
+            case duties.VoidRound(round_id):
                 call = "voidRound", round_id
-            case Settle(round_id, bettors):
+            case duties.Settle(round_id, bettors):
                 ready = [user for user in bettors if await self._payable(round_id, user)]
                 if not ready:
                     return None
                 call = "settle", round_id, ready
-            case Finalize(round_id, address):
+            case duties.Finalize(round_id, address):
                 to, call = self._oracle(address), ("finalize", self.market.address, round_id)
-            case Report() | Watch():
+            case duties.Report() | duties.Watch():
                 if (found := await self._from_sources(duty)) is None:
                     return None
                 to, call = found
@@ -210,7 +198,7 @@ class Worker:
             return False
         return amount > 0
 
-    def _look_after_payments(self, duty: Settle) -> None:
+    def _look_after_payments(self, duty: duties.Settle) -> None:
         """Leaves alone, for a while, whom the contract tried to pay and could not."""
         r = self.view.rounds.get(duty.round_id)
         for user in duty.bettors:
@@ -226,16 +214,20 @@ class Worker:
 
     # ---- results
 
-    async def _from_sources(self, duty: Report | Watch) -> tuple[Contract, _Call] | None:
+    async def _from_sources(
+        self, duty: duties.Report | duties.Watch
+    ) -> tuple[Contract, _Call] | None:
         """The call that what the sources say now asks for; None: none does."""
-        found = await self._find_out(duty.date, duty.vote if isinstance(duty, Report) else None)
+        found = await self._find_out(
+            duty.date, duty.vote if isinstance(duty, duties.Report) else None
+        )
         if found is None:
             return None
         (draw, kept), market = found, self.market.address
         if duty.oracle == self.sender.address:
             return self.market, ("finalizeRound", duty.round_id, draw.winning_number)
         oracle = self._oracle(duty.oracle)
-        if isinstance(duty, Report):
+        if isinstance(duty, duties.Report):
             return oracle, ("report", *report(market, duty.round_id, draw, kept.digest))
         if draw.winning_number == duty.number:
             return None
