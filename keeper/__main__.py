@@ -1,7 +1,5 @@
 """The command line: run the keeper, ask the publishers, look at the chain, check evidence."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json

@@ -1,7 +1,5 @@
 """Word to the service manager, as sd_notify(3) has it: ready, alive, stopping."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

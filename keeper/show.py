@@ -1,7 +1,5 @@
 """How the commands print: tables on a terminal, plain lines elsewhere, or JSON."""
 
-from __future__ import annotations
-
 import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence

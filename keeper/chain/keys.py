@@ -1,7 +1,5 @@
 """The keeper's key: from a file or an Ethereum keystore, never shown."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """When draws take place: scheduled dates and instants, New York daylight saving included."""
 
-from __future__ import annotations
-
 import datetime as dt
 from zoneinfo import ZoneInfo
 

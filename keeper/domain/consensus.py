@@ -1,7 +1,5 @@
 """What three publishers together say a draw was: two equal answers of three decide."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass

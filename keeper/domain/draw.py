@@ -1,7 +1,5 @@
 """What a lottery draw is: the games, their ball matrices, and the number a draw gives."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

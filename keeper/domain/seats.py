@@ -1,7 +1,5 @@
 """Who votes on one draw: three seats, and reserves for voters that stay out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -29,7 +27,7 @@ class Seats:
     given: frozenset[str] = frozenset()
     since: Mapping[str, float] = field(default_factory=dict)
 
-    def after(self, answers: Sequence[Answer], now: float) -> Seats:
+    def after(self, answers: Sequence[Answer], now: float) -> "Seats":
         """The seats once these answers of who holds them came in.
 
         Whoever was waited for in vain for GRACE loses its seat for good to the next reserve

@@ -1,7 +1,5 @@
 """The publishers of results: an adapter each, and what those that vote on a draw say."""
 
-from __future__ import annotations
-
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping

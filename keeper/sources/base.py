@@ -4,8 +4,6 @@ A publisher's bytes are hostile. They are fetched within one deadline and one si
 into a draw, into "nothing yet", or into a typed error naming the publisher: never a guess.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import json

@@ -3,8 +3,6 @@
 `GET /api/DrawGameApi/DrawGamePastDrawResults/<id>/<page>/<size>`; `null` past the end.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

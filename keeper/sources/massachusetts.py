@@ -3,8 +3,6 @@
 `GET /api/v1/draw-results/<game>?draw_date_min=…&draw_date_max=…`; it fails on long spans.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

@@ -3,8 +3,6 @@
 `POST …/GetDrawDataByTickWithMatrix`; nothing in `d`, or in `Drawing`, is pending.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import html
 import re

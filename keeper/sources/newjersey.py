@@ -4,8 +4,6 @@
 bets and not drawn yet has no `results`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from typing import Any

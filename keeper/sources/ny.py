@@ -3,8 +3,6 @@
 `GET /nyl-api/games/<game>/draws`; a draw that is pending has no `results`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Any
 

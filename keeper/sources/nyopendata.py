@@ -3,8 +3,6 @@
 `GET /resource/<table>.json?$where=draw_date='2026-07-25'`; a date without a row is pending.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The sources that vote on one draw, asked again and again: who sits, and who takes back what."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 import time

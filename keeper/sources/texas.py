@@ -3,8 +3,6 @@
 `GET …/<game>.csv` without a header: `Mega Millions,9,25,2026,58,67,25,68,57,16,`.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from typing import Any

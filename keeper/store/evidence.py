@@ -6,8 +6,6 @@ is keccak256 of exactly these bytes: what a report on the chain carries. So a fi
 by its name, and its name by the chain.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import datetime as dt

@@ -4,8 +4,6 @@ It spares two keepers of one key the losing of each other's transactions. What k
 anything twice is the nonce and the contract.
 """
 
-from __future__ import annotations
-
 import asyncio
 import math
 import secrets
