@@ -38,9 +38,9 @@ async def ended_right(
     for home in stage.homes:
         code, _, err = await home.command("journal", "verify", str(journal_of(home)))
         assert code == 0, err
-    end = "void, all refunded" if void else "64, all paid"
+    end = "void, all refunded" if void else "64, all others paid" if owed else "64, all paid"
     blocks, starts = await stage.chain.number(), len(stage.runs)
-    return f"{end}; {blocks} blocks, {len(sent)} transactions, {starts} processes"
+    return f"{end}; {blocks} blocks, {len(sent)} transactions; keeper starts: {starts}"
 
 
 async def _round(stage: Stage, void: bool) -> None:

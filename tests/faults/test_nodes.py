@@ -69,14 +69,18 @@ async def test_the_node_goes_away_in_the_middle_of_a_send(
 
 async def test_a_node_whose_head_stands_still(stage: Stage, tell: Tell) -> None:
     """The preferred one of two nodes knows no new blocks from the bets on"""
-    stage.home.settings["RPC_URL"] = f"{stage.wire.url},{stage.chain.url}"
-    async with stage.kept():
-        await stage.opened()
-        stage.wire.frozen = await stage.chain.number()
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
+    async with proxied(stage.chain.url) as second:
+        stage.home.settings["RPC_URL"] = f"{stage.wire.url},{second.url}"
+        async with stage.kept():
+            await stage.opened()
+            stage.wire.frozen = await stage.chain.number()
+            seen = len(second.seen)
+            await stage.locked()
+            await stage.proposed()
+            await stage.finished()
+            await stage.rest()
+        asked = {method for method, _ in second.seen[seen:]}
+    assert {"eth_getLogs", "eth_call", "eth_estimateGas", SEND} <= asked
     assert len(stage.runs) == 1
     tell(await ended_right(stage))
 
@@ -90,6 +94,7 @@ async def test_the_only_node_stands_still_for_a_while(stage: Stage, tell: Tell) 
         seen = len(stage.wire.seen)
         await stage.chain.move_to(LOCK)
         await stage.until(lambda: len(stage.wire.seen) > seen + 20)
+        assert not await stage.market.logs("RoundLocked")
         stage.wire.frozen = None
         await stage.locked()
         await stage.proposed()

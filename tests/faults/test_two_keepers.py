@@ -13,7 +13,7 @@ import pytest
 from keeper.projection import OPERATOR_ROLE
 from tests.faults.conftest import Tell
 from tests.faults.proofs import ended_right
-from tests.faults.stage import LOCK, Stage, quiet
+from tests.faults.stage import LOCK, Stage, entries, quiet
 from tests.keeper.chain.process import Home, Running
 from tests.keeper.chainfixtures import ADMIN, REPORTER_KEYS, REPORTERS
 from tests.keeper.redisfixture import RedisServer, running_redis
@@ -90,6 +90,7 @@ async def test_one_key_and_a_lease(stage: Stage, redis: RedisServer, tell: Tell)
         await stage.proposed()
         await stage.finished()
         await end(stage, other)
+    assert stage.runs[0].process.returncode == -signal.SIGKILL
     tell(await ended_right(stage))
 
 
@@ -125,6 +126,7 @@ async def test_one_key_and_no_lease(stage: Stage, tell: Tell) -> None:
     async with stage.kept(), other_home.keeper("--send") as other:
         await stage.play()
         await end(stage, other)
+    assert all(map(entries, stage.homes))  # each has sent
     tell(await ended_right(stage, votes=2))
 
 
