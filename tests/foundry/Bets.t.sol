@@ -121,11 +121,11 @@ contract Bets is Stage {
             abi.encodeCall(M.cancelUnmatched, (1, 0)),
             abi.encodeWithSelector(M.NothingUnmatched.selector, 1, 0)
         );
-        _refuses(
-            ALICE,
-            abi.encodeCall(M.cancelUnmatched, (1, 2)),
-            abi.encodeWithSelector(M.UnknownBet.selector, 1, ALICE, 2)
-        );
+        uint256[3] memory beyond = [uint256(2), 3, type(uint256).max];
+        for (uint256 i = 0; i < beyond.length; ++i) {
+            bytes memory unknown = abi.encodeWithSelector(M.UnknownBet.selector, 1, ALICE, beyond[i]);
+            _refuses(ALICE, abi.encodeCall(M.cancelUnmatched, (1, beyond[i])), unknown);
+        }
         vm.prank(GUARDIAN);
         market.pause(); // stops nobody who leaves
         uint256 before = BOB.balance;

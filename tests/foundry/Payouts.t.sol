@@ -201,6 +201,10 @@ contract Payouts is Stage {
         _refuses(ALICE, abi.encodeCall(M.claimWinningsBatch, (both, ALICE)), open);
         _refuses(ALICE, abi.encodeCall(M.withdrawFees, (both)), open);
         _decide(3);
+        id = vm.snapshotState();
+        market.withdrawFees(both);
+        require(TREASURY.balance == 3 * (BET * FEE / 10_000), "fees of both at once");
+        require(vm.revertToState(id), "again");
         market.withdrawFees(_one(2));
         market.withdrawFees(both); // the first has none any more, the second still does
         require(TREASURY.balance == 3 * (BET * FEE / 10_000), "fees");
