@@ -238,7 +238,7 @@ def _round_json(r: Played, facts: Facts) -> dict[str, Any]:
     drawn = {"whites": list(planned.draw.whites), "special": planned.special}
     return {
         **drawn,
-        **draw_json(planned.game, planned.date, r.answers, verdict),
+        **draw_json(planned.game, planned.date, r.answers),
         "winningNumber": r.number,
         "dissenting": list(verdict.dissenting) if isinstance(verdict, Agreed) else [],
         "votes": {

@@ -10,31 +10,21 @@ from typing import Any
 
 import click
 
-from keeper import app, log, show
+from keeper import app, errors, log, show
 from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle
 from keeper.config import Settings, load, variable
 from keeper.domain.calendar import NoDraw, draw_time
-from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Waiting, decide
+from keeper.domain.consensus import Agreed, Disagreement, Drawn, Waiting, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
-from keeper.errors import (
-    ChainError,
-    ConfigError,
-    EvidenceError,
-    JournalError,
-    KeeperError,
-    Reverted,
-    WrongContract,
-)
 from keeper.ports import Fetched, RoundInfo, RoundStatus
 from keeper.sources import Panel, publishing, read
-from keeper.store import evidence as evidence_files
-from keeper.store import journal as journals
+from keeper.store import evidence, journal
 
-BAD_INPUT = 2
+_BAD_INPUT = 2
+_FAILED = errors.ChainError, errors.EvidenceError, errors.JournalError
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
-_DRAW_EXITS = "Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ."
 _PROBE_EXITS = "Exit codes: 0 all give the same draw, 2 bad input, 3 some give none, 4 they differ."
 _SETTINGS = "Settings:\n\n\b\n" + "\n".join(
     f"  {variable(name)}{'__NY, ...' if name == 'sources' else ''}\n      {field.description}"
@@ -48,10 +38,10 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (KeeperError, UnknownGame, NoDraw) as exc:
+        except (errors.KeeperError, UnknownGame, NoDraw) as exc:
             for line in str(exc).splitlines():
                 click.echo(f"keeper: {line}", err=True)
-            sys.exit(1 if isinstance(exc, ChainError | EvidenceError | JournalError) else BAD_INPUT)
+            sys.exit(1 if isinstance(exc, _FAILED) else _BAD_INPUT)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,7 +82,7 @@ def run(config: Path | None, send: bool) -> None:
     asyncio.run(app.run(_settings(config), send=send))
 
 
-@main.command(epilog=_DRAW_EXITS)
+@main.command(epilog="Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ.")
 @click.argument("game")
 @click.argument("date")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -106,17 +96,16 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
     settings = _settings(config)
     asked, day = _draw_of(game, date)
 
-    async def ask() -> list[Answer]:
+    async def ask() -> list[Fetched]:
         async with app.publishers(settings) as sources:
-            return [f.answer for f in await Panel(sources, asked, day).ask()]
+            return await Panel(sources, asked, day).ask()
 
-    answers = asyncio.run(ask())
+    answers = [fetched.answer for fetched in asyncio.run(ask())]
     verdict = decide(answers)
     if as_json:
-        click.echo(json.dumps(show.draw_json(asked, day, answers, verdict), indent=2))
+        click.echo(json.dumps(show.draw_json(asked, day, answers), indent=2))
     else:
-        show.table(show.ANSWER, [show.answer_row(answer) for answer in answers])
-        click.echo(show.sentence(verdict))
+        show.answers(answers)
     sys.exit(_EXITS[type(verdict)])
 
 
@@ -142,7 +131,7 @@ def probe(config: Path | None, game: str, date: str, named: tuple[str, ...], raw
     names = dict.fromkeys(named or publishing(asked))
     if strangers := ", ".join(names.keys() - publishing(asked)):
         known = ", ".join(publishing(asked))
-        raise ConfigError(f"no source of {asked.name}: {strangers}; there are {known}")
+        raise errors.ConfigError(f"no source of {asked.name}: {strangers}; there are {known}")
 
     async def ask() -> list[Fetched]:
         async with app.publishers(settings) as sources:
@@ -171,32 +160,31 @@ def status(config: Path | None, game: str | None, round_id: int | None) -> None:
     asyncio.run(_status(settings, round_id))
 
 
-@main.group()
-def evidence() -> None:
+@main.group("evidence")
+def evidence_() -> None:
     """Check what the sources were recorded to say."""
 
 
-@evidence.command()
+@evidence_.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def verify(file: Path) -> None:
     """Recompute the hash of an evidence FILE and what follows from the raw answers in it."""
-    found = evidence_files.verify(file, read)
-    show.table(show.ANSWER, [show.answer_row(answer) for answer in found.answers])
-    click.echo(show.sentence(found.verdict))
+    found = evidence.verify(file, read)
+    show.answers(found.answers)
     click.echo(f"holds: {found.game.name} {found.date}, keccak256 0x{found.digest.hex()}")
 
 
-@main.group()
-def journal() -> None:
+@main.group("journal")
+def journal_() -> None:
     """Read what was sent with a key."""
 
 
-@journal.command("verify")
+@journal_.command("verify")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def verify_journal(file: Path) -> None:
     """Check that no line of a journal FILE was changed or left out, and show what it tells."""
-    story = journals.verify(file)
-    show.table(show.JOURNAL, [show.journal_row(entry) for entry in story.entries])
+    story = journal.verify(file)
+    show.table(show.JOURNAL, map(show.journal_row, story.entries))
     live = f"nonce {story.live[0].nonce} is still open" if story.live else "nothing is open"
     click.echo(f"holds: {len(story.entries)} lines, keccak256 of the last {story.last}; {live}")
 
@@ -216,9 +204,9 @@ def _draw_of(game: str, date: str) -> tuple[Game, dt.date]:
     try:
         day = dt.date.fromisoformat(date)
     except ValueError:
-        raise ConfigError(f"{date!r:.40} is no date: write it as 2026-08-19") from None
+        raise errors.ConfigError(f"{date!r:.40} is no date: write it as 2026-08-19") from None
     if (at := draw_time(asked, day)) > time.time():
-        raise ConfigError(f"{asked.name} of {day} is not drawn before {show.utc(at)}")
+        raise errors.ConfigError(f"{asked.name} of {day} is not drawn before {show.utc(at)}")
     return asked, day
 
 
@@ -234,37 +222,30 @@ async def _status(settings: Settings, round_id: int | None) -> None:
             click.echo(f"account {account.address}, {show.coins(wei)} coins")
         for market in markets:
             click.echo(f"\n{market.game.name} at {market.address}")
-            rounds = await _rounds(market, round_id)
-            show.table(show.ROUND, [show.round_row(market.game, *found) for found in rounds])
-            for number, info in rounds:
+            count = await market.round_count()
+            if round_id is not None and round_id > count:
+                raise errors.ConfigError(f"{market.game.name} has no round {round_id}")
+            latest = range(count, max(0, count - _LATEST), -1)
+            numbers = latest if round_id is None else [round_id]
+            rounds = {number: await market.round_info(number) for number in numbers}
+            show.table(show.ROUND, [show.round_row(market.game, *r) for r in rounds.items()])
+            for number, info in rounds.items():
                 waits = info.status is RoundStatus.LOCKED and head.timestamp >= info.draw_time
                 if waits or round_id is not None:
-                    click.echo("\n".join(await _decision(market, number, info)))
+                    decision = await _decision(market, number, info)
+                    click.echo(f"round {number} is decided by {decision}")
 
 
-async def _rounds(market: ContractMarket, round_id: int | None) -> list[tuple[int, RoundInfo]]:
-    """The latest rounds, or one. Raises ConfigError when that does not exist."""
-    if round_id is None:
-        count = await market.round_count()
-        return [(i, await market.round_info(i)) for i in range(count, max(0, count - _LATEST), -1)]
-    try:
-        return [(round_id, await market.round_info(round_id))]
-    except Reverted as exc:
-        if exc.name != "UnknownRound":
-            raise
-        raise ConfigError(f"{market.game.name} has no round {round_id}") from None
-
-
-async def _decision(market: ContractMarket, round_id: int, info: RoundInfo) -> list[str]:
+async def _decision(market: ContractMarket, round_id: int, info: RoundInfo) -> str:
     """Who decides a round, and how far they have come."""
     oracle = ContractOracle(market, info.oracle)
     try:
         standing = await oracle.standing(round_id, None)
         reporters = standing.committee.reporters
         votes = {reporter: await oracle.vote_of(round_id, reporter) for reporter in reporters}
-    except WrongContract:
-        return [f"round {round_id} is decided by {info.oracle} alone"]
-    return show.decision(round_id, info, standing, votes)
+    except errors.WrongContract:
+        return f"{info.oracle} alone"
+    return show.decision(info, standing, votes)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 # A URL's user, password, path and query: keys to a node lie in any of them.
 _PRIVATE = re.compile(r"""(\w://)([^\s/?#@"'\\]*@)?([^\s/?#"'\\]*)([/?#][^\s"'\\]*)?""")
@@ -20,20 +21,15 @@ class _Discreet(structlog.stdlib.ProcessorFormatter):
 
 def set_up(*, as_json: bool) -> None:
     """Sends what the keeper and its libraries log to stderr, in one form."""
-    first: list[Any] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    # Not Rich's tracebacks, which show the values of variables, and so keys.
-    console = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(),
-        pad_event_to=0,
-        exception_formatter=structlog.dev.plain_traceback,
-    )
-    last: list[Any] = [console]
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    first: list[Any] = [structlog.stdlib.add_log_level, stamp]
     if as_json:
         json = structlog.processors.JSONRenderer(default=str)
-        last = [structlog.processors.format_exc_info, json]
+        last: list[Any] = [structlog.processors.format_exc_info, json]
+    else:
+        # Not Rich's tracebacks, which show the values of variables, and so keys.
+        tty = sys.stderr.isatty()
+        last = [ConsoleRenderer(colors=tty, pad_event_to=0, exception_formatter=plain_traceback)]
     structlog.configure(
         processors=[*first, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

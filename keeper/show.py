@@ -2,7 +2,7 @@
 
 import datetime as dt
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,21 +11,21 @@ from eth_utils.crypto import keccak
 from rich.console import Console
 from rich.table import Table
 
+from keeper.domain import consensus as c
 from keeper.domain.calendar import draw_date
-from keeper.domain.consensus import Agreed, Answer, Disagreement, Drawn, Failed, Verdict, Waiting
+from keeper.domain.consensus import Answer, Verdict
 from keeper.domain.draw import Draw, Game
 from keeper.ports import Fetched, RoundInfo, RoundStatus, Standing
 
-ANSWER = ("source", "answer", "number")
-VERDICT = {Agreed: "agreed", Waiting: "pending", Disagreement: "differ"}
+_VERDICTS = {c.Agreed: "agreed", c.Waiting: "pending", c.Disagreement: "differ"}
 RAW = 20_000  # bytes of a publisher's answer that are printed
 JOURNAL = ("line", "time", "event", "nonce", "what")
 ROUND = ("round", "draw", "status", "staked", "matched", "number")
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on a terminal, else a line a row with tabs. What others wrote is made harmless."""
-    clean = [[_harmless(cell) for cell in row] for row in rows]
+    clean = [[_harmless(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
         drawn = Table(*headers)
         for row in clean:
@@ -36,15 +36,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             click.echo("\t".join(row))
 
 
-def answer_row(answer: Answer) -> tuple[str, ...]:
-    """What a source said, under ANSWER."""
+def answers(given: Sequence[Answer]) -> None:
+    """Prints what each source said, and what follows."""
+    table(("source", "answer", "number"), map(answer_row, given))
+    click.echo(sentence(c.decide(given)))
+
+
+def answer_row(answer: Answer) -> tuple[str, str, str]:
+    """What a source said: its name, what, and the winning number."""
     match answer:
-        case Drawn(source, draw):
+        case c.Drawn(source, draw):
             return source, balls(draw), str(draw.winning_number)
-        case Failed(source, kind, why):
+        case c.Failed(source, kind, why):
             return source, f"failed, {kind}: {why}", ""
-        case _:
-            return answer.source, f"pending: {answer.why}", ""
+        case c.Pending(source, why):
+            return source, f"pending: {why}", ""
 
 
 def probed(fetched: Fetched, *, raw: bool) -> None:
@@ -65,20 +71,14 @@ def probed(fetched: Fetched, *, raw: bool) -> None:
         click.echo(_harmless(line))
 
 
-def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[str, ...]:
+def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[object, ...]:
     """A round, under ROUND; amounts in coins."""
-    number = str(info.winning_number) if info.status is RoundStatus.FINALIZED else ""
-    return (
-        str(round_id),
-        str(draw_date(game, info.draw_time)),
-        info.status.name.lower(),
-        coins(info.total_staked),
-        coins(info.total_matched),
-        number,
-    )
+    date, status = draw_date(game, info.draw_time), info.status.name.lower()
+    number = info.winning_number if info.status is RoundStatus.FINALIZED else ""
+    return round_id, date, status, coins(info.total_staked), coins(info.total_matched), number
 
 
-def journal_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+def journal_row(entry: Mapping[str, Any]) -> tuple[object, ...]:
     """A line of a journal, under JOURNAL."""
     match entry:
         case {"event": "intent", "function": function, "hash": tx_hash, "max_fee": fee}:
@@ -86,68 +86,62 @@ def journal_row(entry: Mapping[str, Any]) -> tuple[str, ...]:
         case {"event": "mined", "hash": tx_hash, "block": block, "status": status}:
             what = f"{tx_hash} in block {block}{'' if status else ', refused by the contract'}"
         case _:
-            what = str(entry.get("why", ""))
-    seq, at, event, nonce = (entry[name] for name in ("seq", "at", "event", "nonce"))
-    return str(seq), utc(at), event, str(nonce), what
+            what = entry.get("why", "")
+    return entry["seq"], utc(entry["at"]), entry["event"], entry["nonce"], what
 
 
-def decision(
-    round_id: int, info: RoundInfo, standing: Standing, votes: Mapping[str, Draw | None]
-) -> list[str]:
+def decision(info: RoundInfo, standing: Standing, votes: Mapping[str, Draw | None]) -> str:
     """Who decides a round, what each has reported, and what is proposed."""
-    c, ballot = standing.committee, standing.ballot
-    lines = [f"round {round_id} is decided by {c.quorum} of {len(votes)} reporters: {info.oracle}"]
-    lines.append(f"  in ballot {ballot}; {c.guardian} may veto for {c.dispute_window / 60:g} min")
+    who, at = standing.committee, standing.finalizable_at
+    veto = f"{who.guardian} may veto for {who.dispute_window / 60:g} min"
+    told = f"{who.quorum} of {len(votes)} reporters: {info.oracle}\n"
+    told += f"  in ballot {standing.ballot}; {veto}\n"
     for reporter, draw in votes.items():
-        said = f"reports {balls(draw)}, n = {draw.winning_number}" if draw else "has not reported"
-        lines.append(f"  {reporter} {said}")
-    if not standing.finalizable_at:
-        return [*lines, "  nothing is proposed"]
-    then, since = f"n = {standing.number}", utc(standing.finalizable_at)
-    if info.status is RoundStatus.LOCKED:
-        return [*lines, f"  {then} is proposed; unless vetoed anyone may finalize it from {since}"]
-    return [*lines, f"  {then} was proposed"]
+        told += f"  {reporter} {f'reports {_result(draw)}' if draw else 'has not reported'}\n"
+    if not at:
+        return told + "  nothing is proposed"
+    if info.status is not RoundStatus.LOCKED:
+        return told + f"  n = {standing.number} was proposed"
+    until = f"unless vetoed anyone may finalize it from {utc(at)}"
+    return told + f"  n = {standing.number} is proposed; {until}"
 
 
 def sentence(verdict: Verdict) -> str:
     """What follows from the answers."""
     match verdict:
-        case Agreed(draw, sources, dissenting):
-            line = f"agreed by {', '.join(sources)}: {balls(draw)}, n = {draw.winning_number}"
+        case c.Agreed(draw, sources, dissenting):
+            line = f"agreed by {', '.join(sources)}: {_result(draw)}"
             return line + (f"; {', '.join(dissenting)} says otherwise" if dissenting else "")
-        case Disagreement(answers):
+        case c.Disagreement(answers):
             return f"no two of {', '.join(a.source for a in answers)} agree"
-        case _:
-            return f"pending: {', '.join(a.source for a in verdict.missing)} missing"
+        case c.Waiting(missing):
+            return f"pending: {', '.join(a.source for a in missing)} missing"
 
 
-def draw_json(
-    game: Game, date: dt.date, answers: Sequence[Answer], verdict: Verdict
-) -> dict[str, Any]:
+def draw_json(game: Game, date: dt.date, answers: Sequence[Answer]) -> dict[str, Any]:
     """What each source says and what follows."""
+    verdict = c.decide(answers)
     sources = [
         {"source": a.source, "answer": type(a).__name__.lower(), **_values(a)} for a in answers
     ]
     told = {"game": game.name, "date": str(date), "sources": sources}
-    return told | {"verdict": VERDICT[type(verdict)], **_values(verdict)}
+    return told | {"verdict": _VERDICTS[type(verdict)], **_values(verdict)}
 
 
 def _values(told: Answer | Verdict) -> dict[str, Any]:
-    match told:
-        case Drawn(draw=draw) | Agreed(draw=draw):
-            numbers = {"whites": list(draw.whites), "special": draw.special}
-            return numbers | {"winningNumber": draw.winning_number}
-        case Failed(_, kind, why):
-            return {"kind": str(kind), "why": why}
-        case Waiting() | Disagreement():
-            return {}
-        case _:
-            return {"why": told.why}
+    """What follows from a draw, or why there is none."""
+    if isinstance(told, c.Drawn | c.Agreed):
+        return told.draw.plain()
+    return {name: getattr(told, name) for name in ("kind", "why") if hasattr(told, name)}
 
 
 def balls(draw: Draw) -> str:
     """ "10 21 58 61 64 + 17" """
     return f"{' '.join(map(str, draw.whites))} + {draw.special}"
+
+
+def _result(draw: Draw) -> str:
+    return f"{balls(draw)}, n = {draw.winning_number}"
 
 
 def utc(timestamp: int) -> str:

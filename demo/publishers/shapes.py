@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from demo.publishers.faults import Entry, Published
-from keeper.domain.calendar import midnight
+from keeper.domain.calendar import instant
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -26,7 +26,7 @@ def ny(game: Game, entries: Sequence[Entry]) -> str:
 
     draws = [
         {
-            "drawTime": midnight(e.draw.date) * 1000,
+            "drawTime": instant(e.draw.date) * 1000,
             "gameName": game.name,
             "drawNumber": _number(e.draw),
             **(drawn(e.draw) if e.shown else {"status": 4}),
@@ -126,7 +126,7 @@ def newjersey(game: Game, entries: Sequence[Entry]) -> str:
     draws = [
         {
             "gameName": TITLES[game],
-            "drawTime": midnight(e.draw.date) * 1000,
+            "drawTime": instant(e.draw.date) * 1000,
             "status": "CLOSED",
             **(drawn(e.draw) if e.shown else {}),
         }

@@ -1,6 +1,5 @@
 """The keeper's key: from a file or an Ethereum keystore, never shown."""
 
-import json
 import re
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def from_keystore(path: Path, password_file: Path) -> LocalAccount:
     """The account of an Ethereum keystore file. Takes seconds, by intent. Raises ConfigError."""
     text, password = _read(path), _read(password_file).rstrip("\r\n")
     try:
-        account: LocalAccount = Account.from_key(Account.decrypt(json.loads(text), password))
+        account: LocalAccount = Account.from_key(Account.decrypt(text, password))
     except (ValueError, TypeError, LookupError, AttributeError) as exc:
         wrong = "MAC mismatch" in str(exc)
         why = "does not open with that password" if wrong else "is no Ethereum keystore"

@@ -27,12 +27,13 @@ def draw_time(game: Game, date: dt.date) -> int:
     if not is_draw_date(game, date):
         raise NoDraw(f"{game.name} has no draw on {date} ({date:%A})")
     # By the clocks of New York, and late: never in the hour that daylight saving skips or repeats.
-    return _new_york(date, game.draw_second)
+    return instant(date, game.draw_second)
 
 
-def midnight(date: dt.date) -> int:
-    """The first instant of a date in New York, unix seconds UTC."""
-    return _new_york(date, 0)
+def instant(date: dt.date, second: int = 0) -> int:
+    """When the clocks of New York have run that long on that date, unix seconds UTC."""
+    start = dt.datetime.combine(date, dt.time(tzinfo=NEW_YORK))
+    return int((start + dt.timedelta(seconds=second)).timestamp())
 
 
 def draw_date(game: Game, at: int) -> dt.date:
@@ -53,8 +54,3 @@ def next_draw_times(game: Game, after: int, until: int) -> list[int]:
     dates = (first + dt.timedelta(n) for n in range((last - first).days + 1))
     times = (draw_time(game, date) for date in dates if is_draw_date(game, date))
     return [time for time in times if after < time <= until]
-
-
-def _new_york(date: dt.date, second: int) -> int:
-    start = dt.datetime.combine(date, dt.time(tzinfo=NEW_YORK))
-    return int((start + dt.timedelta(seconds=second)).timestamp())

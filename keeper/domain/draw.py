@@ -3,15 +3,13 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 WHITES = 5
 
 
 class UnknownGame(ValueError):
     """No such game is known; the message names those that are."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"unknown game {name!r}: it is one of {', '.join(GAMES)}")
 
 
 class InvalidDraw(ValueError):
@@ -52,7 +50,7 @@ _SPECIALS: Mapping[str, tuple[tuple[dt.date, int], ...]] = {
 def game_named(name: str) -> Game:
     """The game of that name. Raises UnknownGame."""
     if name not in GAMES:
-        raise UnknownGame(name)
+        raise UnknownGame(f"unknown game {name!r}: it is one of {', '.join(GAMES)}")
     return GAMES[name]
 
 
@@ -61,13 +59,10 @@ def special_max_on(game: Game, date: dt.date) -> int:
 
     Raises InvalidDraw for a date before the oldest matrix known here.
     """
-    eras = _SPECIALS.get(game.name)
-    if eras is None:
-        return game.special_max
-    for since, special_max in reversed(eras):
-        if date >= since:
-            return special_max
-    raise InvalidDraw(f"{game.name} had another ball matrix before {eras[0][0]}, not known here")
+    eras = _SPECIALS.get(game.name, ((dt.date.min, game.special_max),))
+    if date < (first := eras[0][0]):
+        raise InvalidDraw(f"{game.name} had another ball matrix before {first}, not known here")
+    return [special_max for since, special_max in eras if since <= date][-1]
 
 
 def winning_number(whites: Iterable[int], special: int) -> int:
@@ -96,6 +91,11 @@ class Draw:
     def winning_number(self) -> int:
         """The number that rounds on this draw are decided by, 0..99."""
         return winning_number(self.whites, self.special)
+
+    def plain(self) -> dict[str, Any]:
+        """Balls and winning number as JSON tells them, of a date that it tells beside them."""
+        balls = {"whites": list(self.whites), "special": self.special}
+        return {**balls, "winningNumber": self.winning_number}
 
     def __str__(self) -> str:
         return f"{self.date} {' '.join(map(str, self.whites))} + {self.special}"

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from keeper.domain.calendar import NEW_YORK, midnight
+from keeper.domain.calendar import NEW_YORK, instant
 from keeper.domain.consensus import Answer, Drawn, Failed, Failure, Pending
 from keeper.domain.draw import GAMES, Game, InvalidDraw, make_draw
 from keeper.errors import SourceError
@@ -227,7 +227,7 @@ def from_ms(at: int) -> dt.date:
     if not 0 <= at < _LAST_MS:
         raise SourceError(Failure.SHAPE, f"a time out of range: {at!r:.40}")
     date = dt.datetime.fromtimestamp(at / 1000, NEW_YORK).date()
-    if midnight(date) * 1000 != at:  # else it is not known which day is meant
+    if instant(date) * 1000 != at:  # else it is not known which day is meant
         raise SourceError(Failure.SHAPE, f"not midnight in New York: {at}")
     return date
 

@@ -8,7 +8,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from keeper.domain.calendar import midnight
+from keeper.domain.calendar import instant
 from keeper.domain.consensus import Failure
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from keeper.errors import SourceError
@@ -21,7 +21,7 @@ _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128
 
 
 async def _ask(x: Exchange, game: Game, date: dt.date) -> None:
-    start, end = (midnight(date + dt.timedelta(days=n)) * 1000 for n in (-1, 1))
+    start, end = (instant(date + dt.timedelta(days=n)) * 1000 for n in (-1, 1))
     which = {"game-names": _TITLES[game.name], "status": "CLOSED"}
     pages = {"date-from": start, "date-to": end, "size": 20, "page": 0}
     headers = {"User-Agent": _BROWSER}

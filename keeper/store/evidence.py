@@ -82,10 +82,9 @@ def verify(path: Path, read: Read) -> Verified:
         answers = tuple(_again(game, date, entry, read) for entry in data["answers"])
         verdict = decide(answers)
         stated, follows = data["verdict"], _recorded(verdict)
-        form = _canonical(data) == content and data["version"] == VERSION
     except (KeyError, TypeError, ValueError, RecursionError) as e:
         raise EvidenceError(f"{path.name} is no evidence: {type(e).__name__}: {e}") from e
-    if not form:
+    if _canonical({**data, "version": VERSION}) != content:
         raise EvidenceError(f"{path.name} is not in the form of version {VERSION}")
     if stated != follows:
         raise EvidenceError(f"{path.name} states {stated}, its bodies say {follows}")
@@ -109,9 +108,8 @@ def _plain(value: Any) -> Any:
             return base64.b64encode(value).decode()
         case dt.date():
             return str(value)
-        case Draw(date, whites, special):
-            drawn = {"date": date, "whites": whites, "special": special}
-            return {**drawn, "winningNumber": value.winning_number}
+        case Draw(date):
+            return {"date": date, **value.plain()}
         case c.Drawn(_, draw):
             return {"kind": "drawn", "draw": draw}
         case c.Pending(_, why):
@@ -156,9 +154,8 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).replace(path)
-        except BaseException:
+        finally:  # it has another name by now, unless that failed
             Path(file.name).unlink(missing_ok=True)
-            raise
     sync_folders(path, 4)  # <date>, <game>, evidence, data_dir
 
 
