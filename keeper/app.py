@@ -31,7 +31,7 @@ from keeper.sources import open_client
 from keeper.store.evidence import FileEvidence
 from keeper.store.journal import FileJournal
 from keeper.store.lease import RedisLease
-from keeper.web.server import build as build_web
+from keeper.web.server import Server
 from keeper.work import Rest, Worker
 
 log = structlog.get_logger()
@@ -101,7 +101,7 @@ async def run(settings: Settings, *, send: bool) -> None:
         addresses = {market.game.name: market.address for market in markets}
         log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
         async with contextlib.AsyncExitStack() as stack:
-            jobs = [follower.run(), notify.watchdog(lambda: True)]
+            jobs = [follower.run(), follower.hub.run(), notify.watchdog(lambda: True)]
             sender = Simulator(rpc, address)
             if send and account:
                 lease = _lease(settings, account)
@@ -169,8 +169,8 @@ async def _served(
         age = int(time.time()) - head.timestamp
         return [f"the newest block is {age} s old"] if age > settings.head_age else []
 
-    app = build_web(follower.hub, lambda: health, troubles, settings.origins)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
+    server = Server(follower.hub, lambda: health, troubles, settings.origins)
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
     await runner.setup()
     host, port = settings.http_host, settings.http_port
     try:

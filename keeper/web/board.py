@@ -4,24 +4,42 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
+from typing import Any, NamedTuple
 
 import orjson
 
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView, RoundView
-from keeper.web import protocol
+from keeper.web import views
 from keeper.web.client import Limits
-from keeper.web.protocol import Cursor, Delta, Malformed
-from keeper.web.views import Lines, event_data, lines_data, lines_of, market_data, round_data, undo
+from keeper.web.protocol import Cursor, Malformed, message
 
-_CHANNEL = re.compile(
-    r"market:(0x[\da-f]{40})|round:(0x[\da-f]{40}):([1-9]\d{0,17})", re.ASCII | re.IGNORECASE
-)
-
+# A number belongs to a round, and only to a round.
+_CHANNEL = re.compile(r"(?ai)(?:market|(round)):(0x[\da-f]{40})(?(1):([1-9]\d{0,17}))")
 
 Events = Sequence[ChainEvent]
+Markets = Sequence[MarketView]
+
+
+class Delta(NamedTuple):
+    """One event of the chain as its channels tell it.
+
+    Attributes:
+        told: the message, but for what differs from channel to channel and from time to time.
+        undone: its data when the event is no more: a bet's lines are those right before it.
+    """
+
+    cursor: Cursor
+    channels: list[str]
+    told: Mapping[str, Any]
+    undone: orjson.Fragment
+
+    def frame(self, channel: str, finalized: int | None) -> bytes:
+        """The event for one channel, `finalized` being the newest block that cannot change."""
+        final = finalized is not None and self.cursor.block <= finalized
+        return message("event", channel=channel, final=final, **self.told)
 
 
 class Board:
@@ -34,7 +52,7 @@ class Board:
         position: everything up to here was told.
     """
 
-    def __init__(self, markets: Sequence[MarketView], limits: Limits) -> None:
+    def __init__(self, markets: Markets, limits: Limits) -> None:
         self.markets = tuple(markets)
         self.head: Head | None = None
         self.finalized: int | None = None
@@ -63,48 +81,48 @@ class Board:
                 del self._hashes[next(iter(self._hashes))]
         return deltas
 
-    def fall_back(self, markets: Sequence[MarketView], survives: Head) -> list[Delta]:
+    def fall_back(self, markets: Markets, survives: Head, lost: int) -> list[Delta] | None:
         """Takes healed views; what was told after the block that survives, undone, newest first.
 
         One delta a channel; who has not heard the last of its own has a cursor that is no more.
+        None when that is not all of the `lost` events.
         """
         self.markets, self.position = tuple(markets), Cursor(survives.number, hash=survives.hash)
         gone = [delta for delta in reversed(self._deltas) if delta.cursor.block > survives.number]
         for _ in gone:
             self._deltas.pop()
         self._hashes = {n: hash_ for n, hash_ in self._hashes.items() if n <= survives.number}
+        if len(gone) != lost:
+            return None
         last = {channel: delta for delta in gone for channel in delta.channels}
-        return [
-            Delta(d.cursor, [c], undo(d.told, str(self.position if last[c] is d else d.cursor)))
-            for d in gone
-            for c in d.channels
-        ]
+        undone = []
+        for d in gone:
+            for channel in d.channels:
+                cursor = str(self.position if last[channel] is d else d.cursor)
+                told = {**d.told, "data": d.undone, "cursor": cursor, "removed": True}
+                undone.append(d._replace(channels=[channel], told=told))
+        return undone
 
-    def find(self, channel: str) -> tuple[MarketView, RoundView | None]:
-        """What a channel is about, its address in whatever capitals. Raises Malformed."""
+    def find(self, channel: str) -> tuple[str, MarketView, RoundView | None]:
+        """A channel's name as it is written here, and what it is about. Raises Malformed."""
         found = _CHANNEL.fullmatch(channel)
         if not found:
             raise Malformed("bad_channel", "it is market:<address> or round:<address>:<number>")
-        address = (found[1] or found[2]).lower()
-        market = next((m for m in self.markets if m.address.lower() == address), None)
+        market = next((m for m in self.markets if m.address.lower() == found[2].lower()), None)
         if market is None:
             raise Malformed("unknown_market", "no market has this address")
-        if found[1]:
-            return market, None
-        if int(found[3]) not in market.rounds:
+        if not found[1]:
+            return f"market:{market.address}", market, None
+        r = market.rounds.get(int(found[3]))
+        if r is None:
             raise Malformed("unknown_round", "the market has no such round")
-        return market, market.rounds[int(found[3])]
-
-    def channel(self, text: str) -> str:
-        """The channel of that name as it is written here. Raises Malformed."""
-        market, r = self.find(text)
-        return f"round:{market.address}:{r.id}" if r else f"market:{market.address}"
+        return f"round:{market.address}:{r.id}", market, r
 
     def data(self, channel: str) -> bytes:
         """The JSON of what a channel is about, as it is now. Raises Malformed."""
         if channel not in self._encoded:
-            market, r = self.find(channel)
-            data = round_data(market, r, self.now) if r else market_data(market, self.now)
+            _, market, r = self.find(channel)
+            data = views.of_round(market, r, self.now) if r else views.of_market(market, self.now)
             self._encoded[channel] = orjson.dumps(data)
         return self._encoded[channel]
 
@@ -116,21 +134,14 @@ class Board:
         sent at once. Raises Malformed when there is no such channel.
         """
         replay = self._missed(channel, since) if since else None
-        now = protocol.message(
-            "snapshot",
-            channel=channel,
-            cursor=str(self.position),
-            recovered=replay is not None,
-            headTime=self.now,
-            data=orjson.Fragment(self.data(channel)),
-        )
-        return (replay or b"") + now
+        data = orjson.Fragment(self.data(channel))
+        at = {"cursor": str(self.position), "headTime": self.now, "recovered": replay is not None}
+        return (replay or b"") + message("snapshot", channel=channel, **at, data=data)
 
     def heartbeat(self) -> bytes:
         """A frame that says how far everything is known."""
-        head = self.head.number if self.head else None
-        at = {"head": head, "headTime": self.now, "finalized": self.finalized}
-        return protocol.message("heartbeat", cursor=str(self.position), **at)
+        at = {"head": self.head and self.head.number, "headTime": self.now}
+        return message("heartbeat", cursor=str(self.position), finalized=self.finalized, **at)
 
     def _missed(self, channel: str, since: Cursor) -> bytes | None:
         full = len(self._deltas) == self._deltas.maxlen
@@ -145,27 +156,28 @@ class Board:
     def _tell(self, events: Events) -> list[Delta]:
         """The views being ahead of the events, lines are counted from the last one back."""
         markets = {market.address: market for market in self.markets}
-        lines: dict[str, Lines] = {}
+        lines: dict[str, views.Lines] = {}
         deltas: list[Delta] = []
         for e in reversed(events):
-            cursor, data, channels = _cursor(e), event_data(e), [f"market:{e.market}"]
+            cursor, data, channels = _cursor(e), views.event_data(e), [f"market:{e.market}"]
+            before: dict[str, Any] = {}
             if "roundId" in e.args:
                 channels.append(f"round:{e.market}:{e.args['roundId']}")
             if e.name in ("BetPlaced", "BetCancelled"):
+                placed = e.name == "BetPlaced"
                 book = markets[e.market].rounds[e.args["roundId"]].book
-                totals, bets = lines.setdefault(channels[1], lines_of(book))
-                data |= lines_data((totals, bets))
-                if e.name == "BetPlaced":
-                    totals[e.args["prediction"]] -= e.args["amount"]
-                    bets[e.args["prediction"]] -= 1
-                else:
-                    side = book.bets_of(e.args["user"])[e.args["betIndex"]].prediction
-                    data["prediction"] = int(side)
-                    totals[side] += e.args["amount"]
+                totals, bets = lines.setdefault(channels[1], views.lines_of(book))
+                if not placed:
+                    bet = book.bets_of(e.args["user"])[e.args["betIndex"]]
+                    data["prediction"] = int(bet.prediction)
+                data |= views.lines_data(totals, bets)
+                totals[data["prediction"]] -= e.args["amount"] * (1 if placed else -1)
+                bets[data["prediction"]] -= placed
+                before = views.lines_data(totals, bets)
             told = {
                 "cursor": str(cursor),
                 "event": e.name,
-                "data": orjson.Fragment(orjson.dumps(data)),  # once for all channels
+                "data": views.encoded(data),  # once for all channels
                 "blockNumber": e.block_number,
                 "blockHash": e.block_hash,
                 "blockTime": e.timestamp,
@@ -173,7 +185,7 @@ class Board:
                 "logIndex": e.log_index,
                 "removed": False,
             }
-            deltas.append(Delta(cursor, channels, told))
+            deltas.append(Delta(cursor, channels, told, views.encoded(data | before)))
         return deltas[::-1]
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from keeper.web import protocol
-from keeper.web.protocol import Close, Cursor
+from keeper.web.protocol import Close, Cursor, error
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,6 @@ class Client:
         channels: what it is subscribed to.
         stale: those of them that it must be sent a snapshot of, in that order, and the cursor
             from which on it can be told what happened, if it gave one.
-        cut_off: it did not read, and was dropped.
         written: bytes so far.
         read: bytes that the network had taken at `read_at`, when it was last seen to take some.
     """
@@ -59,7 +57,6 @@ class Client:
     limits: Limits
     channels: set[str] = field(default_factory=set)
     stale: dict[str, Cursor | None] = field(default_factory=dict)
-    cut_off: bool = False
     written: int = 0
     read: int = 0
     read_at: float = field(default_factory=time.monotonic)
@@ -80,7 +77,7 @@ class Client:
             self.transport.write(frame)
             self.written += len(frame)
             if self.unsent > self.limits.hard_bytes:
-                self.abort()
+                self.transport.abort()
 
     def offer(self, frame: bytes, channel: str) -> None:
         """As `send`, for a channel's update, which a slow client does without."""
@@ -96,11 +93,6 @@ class Client:
             self.read, self.read_at = read, now
         return now - self.read_at > self.limits.stall_seconds
 
-    def abort(self) -> None:
-        """Drops the connection and all that waits."""
-        self.cut_off = True
-        self.transport.abort()
-
     async def close(self, why: Close, parting: bytes = b"") -> None:
         """Says why, by a frame of its own or as an error, and ends the connection.
 
@@ -108,7 +100,7 @@ class Client:
         """
         code = why.name.lower()
         retryable = why >= Close.STARTING
-        self.send(parting or protocol.error(code, code.replace("_", " "), retryable=retryable))
+        self.send(parting or error(code, code.replace("_", " "), retryable=retryable))
         await self.ws.close(code=why, message=code.encode(), drain=False)
         if self.unsent:
-            self.abort()
+            self.transport.abort()

@@ -10,14 +10,13 @@ import asyncio
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from keeper.ports import Head
-from keeper.projection import MarketView
-from keeper.web import protocol
-from keeper.web.board import Board, Events
+from keeper.web.board import Board, Delta, Events, Markets
 from keeper.web.client import Client, Limits
-from keeper.web.protocol import Close, Delta, Malformed, Wish
+from keeper.web.protocol import Close, Malformed, Refused, Wish, error, message
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
 
@@ -27,15 +26,11 @@ class Hub:
 
     Attributes:
         board: what there is to follow.
-        cut_off: how many connections were dropped because they did not read.
     """
 
-    def __init__(
-        self, chain_id: int, markets: Sequence[MarketView], limits: Limits | None = None
-    ) -> None:
+    def __init__(self, chain_id: int, markets: Markets, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.board = Board(markets, self.limits)
-        self.cut_off = 0
         self._chain_id = chain_id
         self._clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
@@ -52,26 +47,20 @@ class Hub:
         """
         self._tell(self.board.take(events, head, finalized))
 
-    def fall_back(self, markets: Sequence[MarketView], survives: Head, lost: int) -> None:
+    def fall_back(self, markets: Markets, survives: Head, lost: int) -> None:
         """Tells again, as removed, the `lost` events, all those after the block that survives.
 
         `markets` are the healed views; what came instead is to be published at once. Where not all
         lost events are known any more, everybody is owed a fresh snapshot instead.
         """
-        undone = self.board.fall_back(markets, survives)
-        if len({delta.cursor for delta in undone}) != lost:
-            for client in self._clients:
-                client.stale = dict.fromkeys(sorted(client.channels))
+        undone = self.board.fall_back(markets, survives, lost)
+        if undone is None:
+            self._renew(self._subscribers)
             return
-        self._tell(undone)
-        for delta in undone:
-            if delta.told["event"] == "RoundCreated":  # the round may be gone, or be another
-                for client in self._subscribers[delta.channels[0]]:
-                    client.stale[delta.channels[0]] = None
+        self._tell(undone)  # then a round whose creation was: it may be gone, or be another
+        self._renew(d.channels[0] for d in undone if d.told["event"] == "RoundCreated")
 
-    def reset(
-        self, markets: Sequence[MarketView], head: Head, finalized: int | None, recent: Events = ()
-    ) -> None:
+    def reset(self, markets: Markets, head: Head, finalized: int | None, recent: Events) -> None:
         """Begins anew, the chain having changed: everybody gets fresh snapshots of these views.
 
         `recent` are the last events of whole blocks that the views have taken, so that those
@@ -79,19 +68,17 @@ class Hub:
         """
         self.board = Board(markets, self.limits)
         self.board.take(recent, head, finalized)
-        for client in self._clients:
-            client.stale = dict.fromkeys(sorted(client.channels))
-            self._refresh(client)
+        self._renew(self._subscribers)
 
     async def close(self, retry_after_ms: int) -> None:
         """Sends everybody away, to come back at different times from `retry_after_ms` on."""
         self._closing = True
-        ends = []
-        for client in self._clients:
+
+        def parting() -> bytes:
             retry = retry_after_ms + secrets.randbelow(retry_after_ms + 1)
-            parting = protocol.message("shutdown", retryAfterMs=retry)
-            ends.append(client.close(Close.SHUTDOWN, parting))
-        await asyncio.gather(*ends)
+            return message("shutdown", retryAfterMs=retry)
+
+        await asyncio.gather(*(c.close(Close.SHUTDOWN, parting()) for c in self._clients))
 
     async def run(self) -> None:
         """For ever looks after everybody.
@@ -109,71 +96,67 @@ class Hub:
                 beat = self.board.heartbeat()
             for client in self._clients:
                 if client.stalled(now):
-                    client.abort()
+                    client.transport.abort()
                 self._refresh(client)
                 if beat and not client.stale and not client.slow:
                     client.send(beat)
 
     # ---- for sessions: who is there, and what they want
 
-    def admit(self, client: Client) -> Close | None:
-        """Takes a client in and greets it, or says why not."""
+    @contextmanager
+    def admitted(self, client: Client) -> Iterator[None]:
+        """Takes a client in and greets it; at the end forgets it. Raises Refused."""
         if self._closing:
-            return Close.SHUTDOWN
+            raise Refused(Close.SHUTDOWN)
         if self.board.head is None:
-            return Close.STARTING
+            raise Refused(Close.STARTING)
         if len(self._clients) >= self.limits.connections:
-            return Close.TOO_MANY_CONNECTIONS
+            raise Refused(Close.TOO_MANY_CONNECTIONS)
         if self._addresses[client.address] >= self.limits.per_address:
-            return Close.TOO_MANY_FROM_ADDRESS
+            raise Refused(Close.TOO_MANY_FROM_ADDRESS)
         self._clients.add(client)
         self._addresses[client.address] += 1
         told = {
-            "protocol": protocol.PROTOCOL,
+            "protocol": 1,
             "chainId": self._chain_id,
             "markets": [{"game": m.game.name, "address": m.address} for m in self.board.markets],
             "heartbeatMs": int(self.limits.heartbeat_seconds * 1000),
             "connectionId": secrets.token_hex(8),
         }
-        client.send(protocol.message("hello", **told))
-        return None
+        client.send(message("hello", **told))
+        try:
+            yield
+        finally:
+            self._clients.remove(client)
+            self._addresses[client.address] -= 1
+            if not self._addresses[client.address]:
+                del self._addresses[client.address]
+            self._drop(client, *client.channels)
 
-    def leave(self, client: Client) -> None:
-        """Forgets a client that was taken in."""
-        self.cut_off += client.cut_off
-        self._clients.remove(client)
-        self._addresses[client.address] -= 1
-        if not self._addresses[client.address]:
-            del self._addresses[client.address]
-        for channel in tuple(client.channels):
-            self._drop(client, channel)
-
-    def subscribe(self, client: Client, wish: Wish) -> Close | None:
-        """Acknowledges, replays what was missed, sends snapshots; or says why not."""
+    def subscribe(self, client: Client, wish: Wish) -> None:
+        """Acknowledges, replays what was missed, sends snapshots. Raises Refused."""
         wanted: dict[str, None] = {}
         errors = []
         for text in dict.fromkeys(wish.channels):
             try:
-                wanted[self.board.channel(text)] = None
+                wanted[self.board.find(text)[0]] = None
             except Malformed as e:
                 errors.append({"channel": text[:80], "code": e.code, "message": str(e)})
         if len(client.channels.union(wanted)) > self.limits.channels:
-            return Close.TOO_MANY_CHANNELS
-        client.send(protocol.message("ack", id=wish.id, subscribed=list(wanted), errors=errors))
+            raise Refused(Close.TOO_MANY_CHANNELS)
+        client.send(message("ack", id=wish.id, subscribed=list(wanted), errors=errors))
         for channel in wanted:
             client.channels.add(channel)
             self._subscribers[channel].add(client)
             client.stale[channel] = wish.since_of(channel)
         self._refresh(client)
-        return None
 
     def unsubscribe(self, client: Client, wish: Wish) -> None:
         """Acknowledges; nothing more comes of these channels."""
         asked = {channel.lower() for channel in wish.channels}
         dropped = [channel for channel in client.channels if channel.lower() in asked]
-        for channel in dropped:
-            self._drop(client, channel)
-        client.send(protocol.message("ack", id=wish.id, unsubscribed=dropped, errors=[]))
+        self._drop(client, *dropped)
+        client.send(message("ack", id=wish.id, unsubscribed=dropped, errors=[]))
 
     # ---- inside
 
@@ -185,6 +168,12 @@ class Hub:
                     for client in clients:
                         client.offer(frame, channel)
 
+    def _renew(self, channels: Iterable[str]) -> None:
+        """Owes a fresh snapshot to everybody who follows one of these channels."""
+        for channel in sorted(channels):
+            for client in self._subscribers[channel]:
+                client.stale[channel] = None
+
     def _refresh(self, client: Client) -> None:
         """Sends the snapshots that a client is owed, as far as it can take them."""
         while client.stale and not client.slow:
@@ -194,9 +183,10 @@ class Hub:
                 client.send(self.board.snapshot(channel, since))
             except Malformed as e:
                 self._drop(client, channel)
-                client.send(protocol.error(e.code, str(e), channel=channel))
+                client.send(error(e.code, str(e), channel=channel))
 
-    def _drop(self, client: Client, channel: str) -> None:
-        client.channels.discard(channel)
-        client.stale.pop(channel, None)
-        self._subscribers[channel].discard(client)
+    def _drop(self, client: Client, *channels: str) -> None:
+        for channel in channels:
+            client.channels.discard(channel)
+            client.stale.pop(channel, None)
+            self._subscribers[channel].discard(client)

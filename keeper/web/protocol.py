@@ -8,15 +8,13 @@ hostile.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from enum import IntEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import orjson
+from aiohttp import WSMsgType
 from pydantic import BaseModel, FailFast, Field, PlainValidator, ValidationError
 
-PROTOCOL = 1
-TEXT, PONG = 0x1, 0xA
 _WHOLE_BLOCK = 2**32 - 1  # no log has so high an index
 _CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})", re.ASCII)
 _MAX_ID = 2**53  # what a JavaScript number can carry
@@ -67,24 +65,7 @@ class Cursor(NamedTuple):
 # ---- what the server says
 
 
-class Delta(NamedTuple):
-    """One event of the chain as its channels tell it.
-
-    Attributes:
-        told: the message, but for what differs from channel to channel and from time to time.
-    """
-
-    cursor: Cursor
-    channels: list[str]
-    told: Mapping[str, Any]
-
-    def frame(self, channel: str, finalized: int | None) -> bytes:
-        """The event for one channel, `finalized` being the newest block that cannot change."""
-        final = finalized is not None and self.cursor.block <= finalized
-        return message("event", channel=channel, final=final, **self.told)
-
-
-def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+def frame(payload: bytes, opcode: int = WSMsgType.TEXT) -> bytes:
     """One whole unmasked websocket frame, as a server sends it (RFC 6455, 5.2)."""
     size = len(payload)
     if size < 126:
@@ -106,6 +87,11 @@ def error(code: str, text: str, *, retryable: bool = False, **about: Any) -> byt
 
 
 # ---- what a client says
+
+
+class Refused(Exception):
+    """The connection has to end, for the reason that is the only argument, a `Close`."""
+
 
 _Number = Annotated[int, Field(gt=-_MAX_ID, lt=_MAX_ID)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -22,9 +21,8 @@ def lines_of(book: Book) -> Lines:
     return [book.line_total(p) for p in Prediction], [book.bet_count(p) for p in Prediction]
 
 
-def lines_data(lines: Lines) -> dict[str, Any]:
+def lines_data(totals: list[int], bets: list[int]) -> dict[str, Any]:
     """Both lines of every pair and what is matched."""
-    totals, bets = lines
     firsts = range(0, len(totals), 2)
     return {
         "totalStaked": str(sum(totals)),
@@ -41,7 +39,7 @@ def lines_data(lines: Lines) -> dict[str, Any]:
     }
 
 
-def round_data(market: MarketView, r: RoundView, now: int) -> dict[str, Any]:
+def of_round(market: MarketView, r: RoundView, now: int) -> dict[str, Any]:
     """A round, its status as `now` has it."""
     return {
         "market": market.address,
@@ -54,47 +52,34 @@ def round_data(market: MarketView, r: RoundView, now: int) -> dict[str, Any]:
         "oracle": r.oracle,
         "winningNumber": r.winning_number,
         "finalizedAt": r.finalized_at or None,
-        **lines_data(lines_of(r.book)),
+        **lines_data(*lines_of(r.book)),
     }
 
 
-def rounds_data(market: MarketView, now: int, status: RoundStatus) -> list[dict[str, Any]]:
+def of_rounds(market: MarketView, now: int, status: RoundStatus) -> list[dict[str, Any]]:
     """The market's rounds that have this status now, soonest draw first."""
     rounds = [r for r in market.rounds.values() if r.status_at(now) is status]
-    return [round_data(market, r, now) for r in sorted(rounds, key=lambda r: r.draw_time)]
+    return [of_round(market, r, now) for r in sorted(rounds, key=lambda r: r.draw_time)]
 
 
-def market_data(market: MarketView, now: int) -> dict[str, Any]:
+def of_market(market: MarketView, now: int) -> dict[str, Any]:
     """A market with its open rounds, and with those that wait for their results."""
     return {
         "market": market.address,
         "game": market.game.name,
-        "rounds": rounds_data(market, now, RoundStatus.OPEN),
-        "lockedRounds": rounds_data(market, now, RoundStatus.LOCKED),
+        "rounds": of_rounds(market, now, RoundStatus.OPEN),
+        "lockedRounds": of_rounds(market, now, RoundStatus.LOCKED),
     }
 
 
 def event_data(event: ChainEvent) -> dict[str, Any]:
     """An event's values under their names in the ABI."""
-    return {name: _value(name, value) for name, value in event.args.items()}
+    return {
+        name: str(value) if name in _MONEY or (isinstance(value, int) and value >= 2**53) else value
+        for name, value in event.args.items()
+    }
 
 
-def undo(told: Mapping[str, Any], cursor: str) -> dict[str, Any]:
-    """The message of an event that is no more; its lines as they were right before it."""
-    data = orjson.loads(orjson.dumps(told["data"]))
-    if "pairs" in data:
-        totals = [int(total) for pair in data["pairs"] for total in pair["totals"]]
-        bets = [count for pair in data["pairs"] for count in pair["bets"]]
-        placed = told["event"] == "BetPlaced"
-        totals[data["prediction"]] -= int(data["amount"]) * (1 if placed else -1)
-        bets[data["prediction"]] -= placed
-        data |= lines_data((totals, bets))
-    return {**told, "data": data, "cursor": cursor, "removed": True}
-
-
-def _value(name: str, value: Any) -> Any:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if type(value) is int and (name in _MONEY or abs(value) >= 2**53):
-        return str(value)
-    return value
+def encoded(data: dict[str, Any]) -> orjson.Fragment:
+    """As JSON, to be put into any number of messages; bytes in hex."""
+    return orjson.Fragment(orjson.dumps(data, default=lambda value: "0x" + value.hex()))

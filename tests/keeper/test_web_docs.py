@@ -40,7 +40,7 @@ async def test_the_example_follows_a_round_and_comes_back(tmp_path: Path) -> Non
             world.mine(bet(ANN, Prediction.EVEN, 5), bet(ANN, Prediction.ODD, 7))
             await printed(process, "[ 'EVEN', 'ODD' ] [ '5', '7' ] 5")
             for client in tuple(world.hub._clients):
-                client.abort()
+                client.transport.abort()
             world.mine(bet(ANN, Prediction.EVEN, 4))
             await printed(process, "[ 'EVEN', 'ODD' ] [ '9', '7' ] 7")
         finally:

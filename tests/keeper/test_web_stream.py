@@ -298,7 +298,7 @@ async def test_a_reset_gives_everybody_a_fresh_snapshot() -> None:
         world.mine(created())
         world.mine(bet(BOB, EVEN, 7))
         world.silently = False
-        world.hub.reset(world.views, world.head, None)
+        world.hub.reset(world.views, world.head, None, ())
         snapshot, gone = await client.hear(), await client.hear()
         assert (snapshot["recovered"], snapshot["data"]["totalStaked"]) == (False, "7")
         assert (gone["type"], gone["code"], gone["channel"]) == (

@@ -18,7 +18,7 @@ from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView
 from keeper.web.client import Limits
 from keeper.web.hub import Hub
-from keeper.web.server import build
+from keeper.web.server import Server
 
 POWER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 MEGA = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
@@ -107,15 +107,17 @@ async def serving(
     """
     errors = _Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
-    app = build(world.hub, lambda: health or {}, lambda: troubles, [PAGE])
-    runner = web.AppRunner(app, access_log=None)
+    server = Server(world.hub, lambda: health or {}, lambda: troubles, [PAGE])
+    runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    running = asyncio.create_task(world.hub.run())
     world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         async with aiohttp.ClientSession(world.url) as session:
             yield session
     finally:
+        running.cancel()
         await runner.cleanup()
         logging.getLogger().removeHandler(errors)
     assert errors.messages == list(faults)
