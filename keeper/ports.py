@@ -6,7 +6,7 @@ wei, time unix seconds UTC.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,11 +19,16 @@ from keeper.domain.lines import RoundStatus as RoundStatus  # the contract's enu
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A block, usually the newest."""
+    """A block, usually the newest; its hash stands for what came before, too.
+
+    Attributes:
+        parent: hash of the block before it, where it is known.
+    """
 
     number: int
     hash: str
     timestamp: int
+    parent: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +187,6 @@ class Fetched:
 
 class Source(Protocol):
     """One publisher of results."""
-
-    @property
-    def name(self) -> str: ...
 
     async def fetch(self, game: Game, date: dt.date) -> Fetched:
         """Asks for the draw of `date`. Whatever the publisher does becomes an Answer."""

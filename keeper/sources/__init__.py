@@ -10,10 +10,10 @@ from keeper.domain.consensus import Answer
 from keeper.domain.draw import Game
 from keeper.ports import Source
 from keeper.sources import california, massachusetts, megamillions, newjersey, ny, nyopendata, texas
-from keeper.sources.base import DEADLINE, Publisher, WebSource
-from keeper.sources.base import open_client as open_client
-from keeper.sources.panel import VOTERS as VOTERS
-from keeper.sources.panel import Panel as Panel
+from keeper.sources.base import DEADLINE, Publisher, WebSource, open_client
+from keeper.sources.panel import VOTERS, Panel
+
+__all__ = ["HOMES", "VOTERS", "Panel", "build", "open_client", "publishing", "read"]
 
 _ADAPTERS = (ny, texas, california, megamillions, massachusetts, newjersey, nyopendata)
 _PUBLISHERS: Mapping[str, Publisher] = {m.PUBLISHER.name: m.PUBLISHER for m in _ADAPTERS}

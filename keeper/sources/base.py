@@ -9,7 +9,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,7 +35,6 @@ _HEADERS = {
 _trusted = cache(httpx.create_ssl_context)  # the usual authorities take a while to load
 _BALL = re.compile(r"[1-9][0-9]?")  # no leading zero
 _LAST_MS = 4_102_444_800_000  # the year 2100
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}(T|\Z)", re.ASCII)
 
 
 def open_client() -> httpx.AsyncClient:
@@ -70,8 +69,9 @@ class Exchange:
                         raise SourceError(Failure.OVERSIZE, f"more than {MAX_BODY} bytes")
             if (onward := response.next_request) is None:
                 break
-            if _origin(onward.url) != _origin(request.url):
-                raise SourceError(Failure.REDIRECT, f"to another host, {onward.url.host!r}")
+            here, there = request.url, onward.url
+            if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+                raise SourceError(Failure.REDIRECT, f"to another host, {there.host!r}")
             request = onward
         else:
             raise SourceError(Failure.REDIRECT, f"more than {MAX_REDIRECTS} times")
@@ -147,33 +147,28 @@ class WebSource:
     deadline: float
     clock: Callable[[], float]
 
-    @property
-    def name(self) -> str:
-        """The publisher's."""
-        return self.publisher.name
-
     async def fetch(self, game: Game, date: dt.date) -> Fetched:
         """Asks for the draw of `date`. Whatever the publisher does becomes an Answer.
 
         Raises ValueError for a game that it does not publish.
         """
+        name, ask = self.publisher.name, self.publisher.ask
         if game.name not in self.publisher.games:
-            raise ValueError(f"{self.name} publishes no {game.name}")
+            raise ValueError(f"{name} publishes no {game.name}")
         at, x = int(self.clock()), Exchange(self.client, self.base)
         answer: Answer
         try:
             async with asyncio.timeout(self.deadline):  # httpx counts from chunk to chunk
-                known = await self.publisher.ask(x, game, date)
+                known = await ask(x, game, date)
             answer = known or self.publisher.read(game, date, bytes(x.body))
         except SourceError as e:
-            answer = Failed(self.name, e.kind, e.why)
+            answer = Failed(name, e.kind, e.why)
         except (TimeoutError, httpx.TimeoutException):
-            why = f"no whole answer within {self.deadline:g} s"
-            answer = Failed(self.name, Failure.TIMEOUT, why)
+            answer = Failed(name, Failure.TIMEOUT, f"no whole answer within {self.deadline:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as e:
             kind = Failure.UNREACHABLE if x.status is None else Failure.TRUNCATED
-            answer = Failed(self.name, kind, f"{type(e).__name__}: {e}"[:200])
-        return Fetched(self.name, x.url, x.status, at, bytes(x.body), answer)
+            answer = Failed(name, kind, f"{type(e).__name__}: {e}"[:200])
+        return Fetched(name, x.url, x.status, at, bytes(x.body), answer)
 
 
 # ---- strict reading
@@ -214,11 +209,10 @@ def expect(value: Any, key: str, wanted: str | int) -> None:
 
 def day(text: str) -> dt.date:
     """A date from the first ten characters of an ISO 8601 text."""
-    try:
-        if _DAY.match(text):
-            return dt.date.fromisoformat(text[:10])
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        date = dt.date.fromisoformat(text[:10])
+        if str(date) == text[:10] and text[10:11] in ("", "T"):
+            return date
     raise SourceError(Failure.SHAPE, f"not a date: {text[:40]!r}")
 
 
@@ -230,10 +224,6 @@ def from_ms(at: int) -> dt.date:
     if instant(date) * 1000 != at:  # else it is not known which day is meant
         raise SourceError(Failure.SHAPE, f"not midnight in New York: {at}")
     return date
-
-
-def _origin(url: httpx.URL) -> tuple[str, bytes]:
-    return url.scheme, url.netloc
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

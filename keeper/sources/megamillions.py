@@ -26,20 +26,14 @@ def ticks(date: dt.date) -> int:
 
 
 async def _ask(x: Exchange, _game: Game, date: dt.date) -> None:
-    headers = {
-        "Origin": x.base,
-        "Referer": f"{x.base}/",
-        "X-Requested-With": "XMLHttpRequest",
-    }
+    headers = {"Origin": x.base, "Referer": f"{x.base}/", "X-Requested-With": "XMLHttpRequest"}
     await x.send("POST", _PATH, json={"PlayDateTicks": str(ticks(date))}, headers=headers)
 
 
 def _entries(_game: Game, text: str) -> list[Dated]:
-    if wrapped := _XML.fullmatch(text):
-        inner = html.unescape(wrapped[1])
-    else:
-        inner = item(document(text), "d", str, NoneType) or ""
-    data = document(inner.strip() or "null")
+    wrapped = _XML.fullmatch(text)
+    inner = html.unescape(wrapped[1]) if wrapped else item(document(text), "d", str, NoneType)
+    data = document((inner or "").strip() or "null")
     drawing = None if data is None else item(data, "Drawing", dict, NoneType)
     return [] if drawing is None else [(day(item(drawing, "PlayDate", str)), drawing)]
 

@@ -12,17 +12,15 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Game
 from keeper.errors import SourceError
 from keeper.sources.base import Balls, Dated, Exchange, Publisher
 
-_FILES = {
-    POWERBALL.name: "Powerball/Winning_Numbers/powerball.csv",
-    MEGA_MILLIONS.name: "Mega_Millions/Winning_Numbers/megamillions.csv",
-}
 _TITLES = {POWERBALL.name: "Powerball", MEGA_MILLIONS.name: "Mega Millions"}
 _FIELDS = 11  # game, month, day, year, five whites, special, multiplier (may be blank)
 _DATE = re.compile(r"([1-9][0-9]?),([1-9][0-9]?),([1-9][0-9]{3})")
 
 
 async def _ask(x: Exchange, game: Game, _date: dt.date) -> None:
-    await x.send("GET", f"/export/sites/lottery/Games/{_FILES[game.name]}")
+    folder = _TITLES[game.name].replace(" ", "_")
+    file = f"{folder.replace('_', '').lower()}.csv"
+    await x.send("GET", f"/export/sites/lottery/Games/{folder}/Winning_Numbers/{file}")
 
 
 def _entries(game: Game, text: str) -> list[Dated]:
