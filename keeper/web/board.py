@@ -105,16 +105,14 @@ class Board:
 
     def find(self, channel: str) -> tuple[str, MarketView, RoundView | None]:
         """A channel's name as it is written here, and what it is about. Raises Malformed."""
-        found = _CHANNEL.fullmatch(channel)
-        if not found:
+        if not (found := _CHANNEL.fullmatch(channel)):
             raise Malformed("bad_channel", "it is market:<address> or round:<address>:<number>")
         market = next((m for m in self.markets if m.address.lower() == found[2].lower()), None)
         if market is None:
             raise Malformed("unknown_market", "no market has this address")
         if not found[1]:
             return f"market:{market.address}", market, None
-        r = market.rounds.get(int(found[3]))
-        if r is None:
+        if (r := market.rounds.get(int(found[3]))) is None:
             raise Malformed("unknown_round", "the market has no such round")
         return f"round:{market.address}:{r.id}", market, r
 

@@ -15,9 +15,7 @@ import orjson
 from aiohttp import WSMsgType
 from pydantic import BaseModel, FailFast, Field, PlainValidator, ValidationError
 
-_WHOLE_BLOCK = 2**32 - 1  # no log has so high an index
 _CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})", re.ASCII)
-_MAX_ID = 2**53  # what a JavaScript number can carry
 _CODES: dict[int | str, str] = {"op": "bad_op", "since": "bad_cursor"}
 
 
@@ -47,7 +45,7 @@ class Cursor(NamedTuple):
     """
 
     block: int
-    log_index: int = _WHOLE_BLOCK
+    log_index: int = 2**32 - 1  # no log has so high a one
     hash: str = ""
 
     def __str__(self) -> str:
@@ -56,8 +54,7 @@ class Cursor(NamedTuple):
     @classmethod
     def parse(cls, text: object) -> Self:
         """Reads what `str` wrote. Raises ValueError."""
-        found = _CURSOR.fullmatch(str(text))
-        if not found:
+        if not (found := _CURSOR.fullmatch(str(text))):
             raise ValueError("not a cursor of this server")
         return cls(int(found[1]), int(found[3]), found[2])
 
@@ -93,38 +90,12 @@ class Refused(Exception):
     """The connection has to end, for the reason that is the only argument, a `Close`."""
 
 
-_Number = Annotated[int, Field(gt=-_MAX_ID, lt=_MAX_ID)]
-
-
 class Malformed(ValueError):
     """What cannot be obeyed.
 
     Attributes:
         code: what is wrong, for programs.
-        id: of the message, when it had a sound one.
-    """
-
-    def __init__(self, code: str, why: str, id_: Any = None) -> None:
-        super().__init__(why)
-        self.code, self.id = code, id_
-
-
-def _since(value: Any) -> dict[str, Cursor] | Cursor | None:
-    """Stops at the first that is no cursor: there may be many."""
-    if isinstance(value, dict):
-        return {channel.lower(): Cursor.parse(text) for channel, text in value.items()}
-    return None if value is None else Cursor.parse(value)
-
-
-class Wish(BaseModel, strict=True, frozen=True):
-    """What a client wants; fields that are not known are passed over.
-
-    Attributes:
-        id: comes first, so that errors in the other fields can name it.
-        since: the cursor from which on it wants its channels, one for all or one for each.
-    """
-
-    id: _Number | Annotated[str, Field(max_length=64)] | None = None
+        id: _Number | Annotated[str, Field(max_length=64)] | None = None
     op: Literal["subscribe", "unsubscribe", "ping"]
     channels: Annotated[list[str], FailFast()] = []
     since: Annotated[dict[str, Cursor] | Cursor | None, PlainValidator(_since)] = None

@@ -17,7 +17,6 @@ from typing import Any
 import orjson
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.log import server_logger
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -31,8 +30,6 @@ from keeper.web.views import of_rounds
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
-_CLOSE_SECONDS = 2.0  # how long a client may take to agree that it is over
-_RETRY_MS = 1000  # after a shutdown that nobody announced
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
@@ -40,7 +37,7 @@ def _worth_logging(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-server_logger.addFilter(_worth_logging)
+logging.getLogger("aiohttp.server").addFilter(_worth_logging)
 
 
 @web.middleware
@@ -106,7 +103,7 @@ class Server:
         app.router.add_get("/api/round", self._open_rounds)
         app.router.add_get("/api/round/{market}/{id}", self._round)
         app.on_response_prepare.append(self._complete)
-        app.on_shutdown.append(lambda _: self.hub.close(_RETRY_MS))
+        app.on_shutdown.append(lambda _: self.hub.close(retry_after_ms=1000))
         return app
 
     async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -164,7 +161,7 @@ class Server:
             raise web.HTTPForbidden(text="pages of this origin may not connect")
         limits = self.hub.limits
         ws = web.WebSocketResponse(
-            timeout=_CLOSE_SECONDS,
+            timeout=2.0,  # for the client to agree that it is over
             autoping=False,
             # Its own pings find connections whose other end is gone without a word.
             heartbeat=max(limits.heartbeat_seconds, 5.0),
