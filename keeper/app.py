@@ -9,7 +9,9 @@ import contextlib
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -36,6 +38,7 @@ from keeper.work import Rest, Worker
 
 log = structlog.get_logger()
 
+_Job = Callable[[], Coroutine[Any, Any, None]]
 _BALANCE_SECONDS = 60.0  # between looks at it
 
 
@@ -101,15 +104,15 @@ async def run(settings: Settings, *, send: bool) -> None:
         addresses = {market.game.name: market.address for market in markets}
         log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
         async with contextlib.AsyncExitStack() as stack:
-            jobs = [follower.run(), follower.hub.run(), notify.watchdog(lambda: True)]
+            jobs: list[_Job] = [follower.run, follower.hub.run, notify.watchdog]
             sender = Simulator(rpc, address)
             if send and account:
                 lease = _lease(settings, account)
                 journal = FileJournal(settings.data_dir, rpc.chain_id, account.address)
                 stack.callback(journal.close)
                 sender = KeySender(rpc, account, _pricing(settings), journal, lease)
-                jobs += [lease.run()] if lease else []
-                jobs += [_in_funds(sender, settings.low_balance_wei), sender.recover()]
+                jobs += [lease.run] if lease else []
+                jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.recover]
             evidence, rest = FileEvidence(settings.data_dir), settings.retry_seconds
             terms = Terms(
                 rounds_ahead=settings.rounds_ahead,
@@ -119,10 +122,10 @@ async def run(settings: Settings, *, send: bool) -> None:
             )
             for market in markets:
                 parts = market, follower, sender, sources, evidence, terms
-                jobs.append(Worker(*parts, Rest(rest)).run())
+                jobs.append(Worker(*parts, Rest(rest)).run)
             await stack.enter_async_context(_served(settings, follower, told))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            running = [tasks.create_task(job) for job in jobs]
+            running = [tasks.create_task(job()) for job in jobs]
             notify.tell(notify.READY)
             await stop.wait()
             notify.tell(notify.STOPPING)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable
 
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
 
@@ -17,11 +16,10 @@ def tell(state: str) -> None:
             out.sendto(state.encode(), "\0" + path[1:] if path[0] == "@" else path)
 
 
-async def watchdog(alive: Callable[[], bool]) -> None:
-    """For ever tells the service manager that this process lives, while `alive` says so."""
+async def watchdog() -> None:
+    """For ever tells the service manager that the event loop turns."""
     asked = os.environ.get("WATCHDOG_USEC", "")
     seconds = (int(asked) if asked.isdecimal() else 0) / 2e6 or 10.0
     while True:
-        if alive():
-            tell(ALIVE)
+        tell(ALIVE)
         await asyncio.sleep(seconds)
