@@ -71,7 +71,11 @@ contract Committee is Stage {
         for (uint256 count = 1; count < 16; ++count) {
             bytes4 problem = O.InvalidQuorum.selector;
             uint256 half = count / 2;
-            _refusesCommittee(_members(count), half, 0, REFEREE, abi.encodeWithSelector(problem, half, count));
+            for (uint256 few = 0; few <= half; ++few) {
+                _refusesCommittee(
+                    _members(count), few, 0, REFEREE, abi.encodeWithSelector(problem, few, count)
+                );
+            }
             require(Deploy.committee(_members(count), half + 1, 0, REFEREE).quorum() == half + 1, "least");
             require(Deploy.committee(_members(count), count, 0, REFEREE).quorum() == count, "all");
         }
