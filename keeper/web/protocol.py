@@ -95,7 +95,33 @@ class Malformed(ValueError):
 
     Attributes:
         code: what is wrong, for programs.
-        id: _Number | Annotated[str, Field(max_length=64)] | None = None
+            id: of the message, when it had a sound one.
+    """
+
+    def __init__(self, code: str, why: str, id_: Any = None) -> None:
+        super().__init__(why)
+        self.code, self.id = code, id_
+
+
+_Number = Annotated[int, Field(gt=-(2**53), lt=2**53)]  # what JavaScript can carry
+
+
+def _since(value: Any) -> dict[str, Cursor] | Cursor | None:
+    """Stops at the first that is no cursor: there may be many."""
+    if isinstance(value, dict):
+        return {channel.lower(): Cursor.parse(text) for channel, text in value.items()}
+    return None if value is None else Cursor.parse(value)
+
+
+class Wish(BaseModel, strict=True, frozen=True):
+    """What a client wants; fields that are not known are passed over.
+
+    Attributes:
+        id: comes first, so that errors in the other fields can name it.
+        since: the cursor from which on it wants its channels, one for all or one for each.
+    """
+
+    id: _Number | Annotated[str, Field(max_length=64)] | None = None
     op: Literal["subscribe", "unsubscribe", "ping"]
     channels: Annotated[list[str], FailFast()] = []
     since: Annotated[dict[str, Cursor] | Cursor | None, PlainValidator(_since)] = None
