@@ -95,7 +95,7 @@ class Malformed(ValueError):
 
     Attributes:
         code: what is wrong, for programs.
-            id: of the message, when it had a sound one.
+        id: of the message, when it had a sound one.
     """
 
     def __init__(self, code: str, why: str, id_: Any = None) -> None:
