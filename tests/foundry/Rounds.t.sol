@@ -125,6 +125,7 @@ contract Rounds is Stage {
         vm.prank(GUARDIAN);
         market.cancelRound(1);
         require(market.roundOf(DRAW) == 0, "the draw is free");
+        require(market.getRoundInfo(1).finalizedAt == 0, "no result");
         vm.warp(LOCK - 1);
         _create(DRAW);
         vm.prank(OPERATOR);
