@@ -22,6 +22,7 @@ from keeper.sources import Panel, publishing, read
 from keeper.store import evidence, journal
 
 _BAD_INPUT = 2
+_FILE = click.Path(path_type=Path, dir_okay=False)
 _FAILED = errors.ChainError, errors.EvidenceError, errors.JournalError
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
@@ -47,7 +48,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_FILE,
     help="TOML file with settings, such as chain_id = 80002; LOTTOCHAIN_CONFIG names it too. "
     "Without either, ./keeper.toml is read if there is one.",
 )
@@ -166,7 +167,7 @@ def evidence_() -> None:
 
 
 @evidence_.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=_FILE)
 def verify(file: Path) -> None:
     """Recompute the hash of an evidence FILE and what follows from the raw answers in it."""
     found = evidence.verify(file, read)
@@ -180,7 +181,7 @@ def journal_() -> None:
 
 
 @journal_.command("verify")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=_FILE)
 def verify_journal(file: Path) -> None:
     """Check that no line of a journal FILE was changed or left out, and show what it tells."""
     story = journal.verify(file)
@@ -225,8 +226,7 @@ async def _status(settings: Settings, round_id: int | None) -> None:
             count = await market.round_count()
             if round_id is not None and round_id > count:
                 raise errors.ConfigError(f"{market.game.name} has no round {round_id}")
-            latest = range(count, max(0, count - _LATEST), -1)
-            numbers = latest if round_id is None else [round_id]
+            numbers = [round_id] if round_id else range(count, max(0, count - _LATEST), -1)
             rounds = {number: await market.round_info(number) for number in numbers}
             show.table(show.ROUND, [show.round_row(market.game, *r) for r in rounds.items()])
             for number, info in rounds.items():
@@ -241,8 +241,7 @@ async def _decision(market: ContractMarket, round_id: int, info: RoundInfo) -> s
     oracle = ContractOracle(market, info.oracle)
     try:
         standing = await oracle.standing(round_id, None)
-        reporters = standing.committee.reporters
-        votes = {reporter: await oracle.vote_of(round_id, reporter) for reporter in reporters}
+        votes = {r: await oracle.vote_of(round_id, r) for r in standing.committee.reporters}
     except errors.WrongContract:
         return f"{info.oracle} alone"
     return show.decision(info, standing, votes)

@@ -115,9 +115,9 @@ class Publisher:
         All its entries of that date must say the same; of the others only the date is read.
         """
         try:
-            asked = [e for day, e in self.entries(game, text_of(body)) if day == date]
-            printed = [balls for entry in asked if (balls := self.balls(entry))]
-            draws = {make_draw(game, date, *self._numbers(*balls)) for balls in printed}
+            listed = self.entries(game, text_of(body))
+            printed = [self.balls(entry) for day, entry in listed if day == date]
+            draws = {make_draw(game, date, *self._numbers(*balls)) for balls in printed if balls}
         except SourceError as e:
             return Failed(self.name, e.kind, e.why)
         except InvalidDraw as e:
@@ -156,7 +156,6 @@ class WebSource:
         if game.name not in self.publisher.games:
             raise ValueError(f"{name} publishes no {game.name}")
         at, x = int(self.clock()), Exchange(self.client, self.base)
-        answer: Answer
         try:
             async with asyncio.timeout(self.deadline):  # httpx counts from chunk to chunk
                 known = await ask(x, game, date)

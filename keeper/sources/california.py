@@ -24,8 +24,7 @@ async def _ask(x: Exchange, game: Game, date: dt.date) -> Pending | None:
         days = [day for day, _ in _entries(game, text_of(x.body))]
         if not days or min(days) <= date:
             return None
-    why = f"{date} is not among the last {MAX_PAGES * PAGE_SIZE} draws"
-    return Pending(PUBLISHER.name, why)
+    return Pending(PUBLISHER.name, f"{date} is not among the last {MAX_PAGES * PAGE_SIZE} draws")
 
 
 def _entries(game: Game, text: str) -> list[Dated]:

@@ -110,19 +110,17 @@ def _plain(value: Any) -> Any:
             return str(value)
         case Draw(date):
             return {"date": date, **value.plain()}
-        case c.Drawn(_, draw):
-            return {"kind": "drawn", "draw": draw}
-        case c.Pending(_, why):
-            return {"kind": "pending", "why": why}
         case c.Failed(_, kind, why):
             return {"kind": "failed", "failure": kind, "why": why}
-        case c.Agreed(draw, sources, dissenting):
-            return {"kind": "agreed", "draw": draw, "sources": sources, "dissenting": dissenting}
         case c.Waiting(missing):
             return {"kind": "waiting", "missing": [answer.source for answer in missing]}
         case c.Disagreement(answers):
             return {"kind": "disagreement", "sources": [answer.source for answer in answers]}
-    return {f.name: getattr(value, f.name) for f in fields(value)}  # of a Fetched
+    told = {f.name: getattr(value, f.name) for f in fields(value)}
+    if not isinstance(value, Fetched):  # in which the source of an answer is named already
+        told = {"kind": type(value).__name__.lower(), **told}
+        told.pop("source", None)
+    return told
 
 
 def _recorded(value: Answer | Verdict) -> Any:
