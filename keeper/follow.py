@@ -4,18 +4,16 @@ Other views lag behind, as far as the chain may be reorganized: from a copy of t
 made again when that happens. It is one step, so nobody sees a view half healed.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 
 import structlog
 
 from keeper import metrics
-from keeper.chain.events import DEPTH, Batch, EventFeed
+from keeper.chain.events import Batch, EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.lines import RuleBroken
@@ -63,8 +61,6 @@ class Follower:
         trouble = ""
         while True:
             try:
-                if trouble:
-                    await self._rpc.check()  # who knows which node came back
                 batch = await self._feed.poll()
                 self._take(batch)
             except ChainError as exc:
@@ -98,8 +94,7 @@ class Follower:
         self.views.update({m.address: MarketView(m.address, m.game) for m in self._markets})
         self.head: Head | None = None
         self._finalized = -1
-        self._lagging = deepcopy(self.views)
-        self._unsettled: deque[ChainEvent] = deque()  # what the lagging views have not taken
+        self._lagging = deepcopy(self.views)  # these have taken only what is settled
         self._recent: deque[ChainEvent] = deque(maxlen=_RECENT)
 
     def _take(self, batch: Batch) -> None:
@@ -109,44 +104,33 @@ class Follower:
             log.warning("the chain is not the one read before: reading it anew")
             self._begin()
         elif batch.survives:
-            self._fall_back(batch, batch.survives)
+            log.warning(
+                "the chain was reorganized" if batch.lost else "an event was told late",
+                survives=batch.survives.number,
+                blocks=batch.lost,
+                events=len(batch.removed),
+            )
         try:
-            self._apply(batch.events, batch.read.timestamp)
+            self._apply(batch)
         except (KeyError, IndexError, RuleBroken) as exc:  # one before them was never told
             self._feed.forget()
             self._begin()
             raise RpcDown(f"{self._rpc.where} left out events: reading the chain anew") from exc
-        self._unsettled += batch.events
-        while self._unsettled and self._unsettled[0].block_number <= batch.read.number - DEPTH:
-            e = self._unsettled.popleft()
-            (lagging := self._lagging[e.market]).apply(e)
-            r = lagging.rounds.get(e.args.get("roundId", 0))
-            if r and r.paid_out:  # nothing changes it any more: one is enough
-                lagging.rounds[r.id] = self.views[e.market].rounds[r.id]
         self._finalized = max(self._finalized, batch.finalized or -1)
         self._tell(batch)
         self.news.set()
         self.news.clear()
 
-    def _apply(self, events: Iterable[ChainEvent], now: int) -> None:
-        for event in events:
+    def _apply(self, batch: Batch) -> None:
+        """No view takes an event twice."""
+        for event in batch.settled:
+            self._lagging[event.market].apply(event)
+        if batch.survives:
+            self.views.update(deepcopy(self._lagging))
+        for event in (*batch.settled, *batch.unsettled):
             self.views[event.market].apply(event)
         for view in self.views.values():
-            view.advance(now)
-
-    def _fall_back(self, batch: Batch, survives: Head) -> None:
-        log.warning(
-            "the chain was reorganized" if batch.lost else "an event was told late",
-            survives=survives.number,
-            blocks=batch.lost,
-            events=len(batch.removed),
-        )
-        for events in (self._unsettled, self._recent):
-            while events and events[-1].block_number > survives.number:
-                events.pop()
-        rounds = (r for view in self._lagging.values() for r in view.rounds.values())
-        self.views.update(deepcopy(self._lagging, {id(r): r for r in rounds if r.paid_out}))
-        self._apply(self._unsettled, survives.timestamp)
+            view.advance(batch.read.timestamp)
 
     def _tell(self, batch: Batch) -> None:
         """The web, the log and whoever measures."""
@@ -163,10 +147,11 @@ class Follower:
                 self.hub.fall_back(views, batch.survives, len(batch.removed))
             self.hub.publish(batch.events, read, batch.finalized)
             return
-        self._recent += batch.events
+        self._recent += batch.settled
         if batch.complete:
             self.head = read
             # Of the first block only a part may have been kept.
-            recent = [e for e in self._recent if e.block_number > self._recent[0].block_number]
+            first = self._recent[0].block_number if self._recent else -1
+            recent = [e for e in (*self._recent, *batch.unsettled) if e.block_number > first]
             self.hub.reset(views, read, batch.finalized, recent)
             log.info("the chain is read", head=read.number)

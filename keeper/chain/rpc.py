@@ -91,20 +91,16 @@ class Rpc:
 
     async def block(self, at: int | str) -> Head:
         """A block by number or hash. Raises RpcDown when the endpoint does not have it."""
-        return (await self.linked(at))[0]
+        return await self.ask(self._block(at))
 
     async def balance(self, account: str) -> int:
         """Wei."""
         return await self.ask(self.w3.eth.get_balance(self.w3.to_checksum_address(account)))
 
-    async def linked(self, at: int | str) -> tuple[Head, str]:
-        """A block, and the hash of the one before it."""
-        return await self.ask(self._block(at))
-
-    async def _block(self, at: int | str) -> tuple[Head, str]:
+    async def _block(self, at: int | str) -> Head:
         block: BlockData = await self.w3.eth.get_block(at)  # type: ignore[arg-type]  # its NewTypes
-        head = Head(int(block["number"]), "0x" + block["hash"].hex(), int(block["timestamp"]))
-        return head, "0x" + block["parentHash"].hex()
+        own, parent = ("0x" + block[key].hex() for key in ("hash", "parentHash"))
+        return Head(int(block["number"]), own, int(block["timestamp"]), parent)
 
     def _told(self, exc: Exception) -> ChainError:
         match exc:
