@@ -144,7 +144,11 @@ def _lease(settings: Settings, account: LocalAccount) -> RedisLease | None:
     if settings.redis_url is None:
         return None
     key = f"lottochain:lease:{settings.chain_id}:{account.address}"
-    return RedisLease(str(settings.redis_url.get_secret_value()), key, settings.lease_seconds)
+    url = str(settings.redis_url.get_secret_value())
+    try:
+        return RedisLease(url, key, settings.lease_seconds)
+    except ValueError:  # an option in it, which it would show
+        raise ConfigError("LOTTOCHAIN_REDIS_URL: an option in it is not one of Redis") from None
 
 
 async def _in_funds(sender: KeySender, least: int) -> None:

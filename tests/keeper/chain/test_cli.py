@@ -297,6 +297,15 @@ async def test_a_market_of_another_game_at_the_address(on_chain: Home, tmp_path:
     assert (code, err) == (1, f"keeper: {BETTORS[0]} is no market\n")
 
 
+async def test_a_redis_url_with_a_wrong_option_is_told_and_not_shown(on_chain: Home) -> None:
+    url = "redis://:s3cr3t@127.0.0.1:1/?db=none"
+    code, out, err = await on_chain.process("run", "--send", REDIS_URL=url)
+    last = err.splitlines()[-1]
+    assert (code, out) == (2, "")
+    assert last == "keeper: LOTTOCHAIN_REDIS_URL: an option in it is not one of Redis"
+    assert "s3cr3t" not in err
+
+
 async def test_an_account_without_funds_is_told(on_chain: Home, chain: Chain) -> None:
     await chain.rpc("anvil_setBalance", KEEPER, "0x0")
     async with on_chain.keeper("--send") as keeper:
