@@ -94,20 +94,18 @@ def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
     GAME is powerball or mega-millions, DATE the draw's date in New York, as in 2026-08-19. Two
     equal answers of three decide; a source that fails counts as one that has no result yet.
     """
-    settings = _settings(config)
-    asked, day = _draw_of(game, date)
+    settings, asked, day = _asked(config, game, date)
 
     async def ask() -> list[Fetched]:
         async with app.publishers(settings) as sources:
             return await Panel(sources, asked, day).ask()
 
     answers = [fetched.answer for fetched in asyncio.run(ask())]
-    verdict = decide(answers)
     if as_json:
         click.echo(json.dumps(show.draw_json(asked, day, answers), indent=2))
     else:
         show.answers(answers)
-    sys.exit(_EXITS[type(verdict)])
+    sys.exit(_EXITS[type(decide(answers))])
 
 
 @main.group("sources")
@@ -127,8 +125,7 @@ def probe(config: Path | None, game: str, date: str, named: tuple[str, ...], raw
     Of each: the URL asked and when, the HTTP status, size and keccak256 of the raw body, and
     the draw or why there is none. Ask from the machine on which the keeper shall run.
     """
-    settings = _settings(config)
-    asked, day = _draw_of(game, date)
+    settings, asked, day = _asked(config, game, date)
     names = dict.fromkeys(named or publishing(asked))
     if strangers := ", ".join(names.keys() - publishing(asked)):
         known = ", ".join(publishing(asked))
@@ -199,16 +196,16 @@ def _settings(config: Path | None) -> Settings:
     return settings
 
 
-def _draw_of(game: str, date: str) -> tuple[Game, dt.date]:
-    """Raises UnknownGame, NoDraw, and ConfigError unless it has taken place."""
-    asked = game_named(game)
+def _asked(config: Path | None, game: str, date: str) -> tuple[Settings, Game, dt.date]:
+    """Raises UnknownGame, NoDraw, and ConfigError unless the draw has taken place."""
+    settings, asked = _settings(config), game_named(game)
     try:
         day = dt.date.fromisoformat(date)
     except ValueError:
         raise errors.ConfigError(f"{date!r:.40} is no date: write it as 2026-08-19") from None
     if (at := draw_time(asked, day)) > time.time():
         raise errors.ConfigError(f"{asked.name} of {day} is not drawn before {show.utc(at)}")
-    return asked, day
+    return settings, asked, day
 
 
 async def _status(settings: Settings, round_id: int | None) -> None:
