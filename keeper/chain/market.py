@@ -1,14 +1,13 @@
 """One deployed P2PLotteryBetting: its views, its calls, its events."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from keeper.chain import abi
 from keeper.chain.contract import Contract
-from keeper.chain.rpc import Rpc, Senseless
+from keeper.chain.nodes import Senseless
+from keeper.chain.rpc import Rpc
 from keeper.domain.draw import Game
 from keeper.errors import Reverted, RpcRefused, Unfunded, WrongContract
 from keeper.ports import ChainEvent, Head, RoundInfo, RoundStatus
@@ -81,32 +80,23 @@ async def events(
     blocks that are known. Raises ChainError, also when the endpoint's logs do not fit what was
     asked or what is known.
     """
-    return await rpc.ask(_events(rpc, markets, from_block, to_block, heads, block_hash))
-
-
-async def _events(
-    rpc: Rpc,
-    markets: Sequence[str],
-    from_block: int,
-    to_block: int,
-    heads: Sequence[Head],
-    block_hash: str,
-) -> list[ChainEvent]:
-    wanted = {rpc.w3.to_checksum_address(m) for m in markets}
     blocks = {"fromBlock": from_block, "toBlock": to_block}
-    query: Any = {"address": sorted(wanted)} | ({"blockHash": block_hash} if block_hash else blocks)
-    logs = await rpc.w3.eth.get_logs(query)
-    on_chain = {head.number: head.hash for head in heads}
-    times = {head.hash: head.timestamp for head in heads}
-    hashes = {"0x" + log["blockHash"].hex() for log in logs} - times.keys()
-    times |= {head.hash: head.timestamp for head in await asyncio.gather(*map(rpc.block, hashes))}
+    query: Any = {"address": sorted(markets)} | (
+        {"blockHash": block_hash} if block_hash else blocks
+    )
     found = []
-    for log in logs:
-        number, at = log["blockNumber"], "0x" + log["blockHash"].hex()
-        fits = at == (block_hash or at) == on_chain.get(number, at)
-        if log["address"] not in wanted or not from_block <= number <= to_block or not fits:
-            raise Senseless(f"{rpc.where} answers with logs that were not asked for")
-        name, args = abi.event(log["topics"], log["data"])
-        tx_hash, index = "0x" + log["transactionHash"].hex(), log["logIndex"]
-        found.append(ChainEvent(log["address"], name, args, number, at, tx_hash, index, times[at]))
+    with rpc.asking():
+        logs = await rpc.w3.eth.get_logs(query)
+        known = {head.hash: head for head in heads}
+        hashes = {"0x" + log["blockHash"].hex() for log in logs} - known.keys()
+        known |= {head.hash: head for head in await asyncio.gather(*map(rpc.block, hashes))}
+        on_chain = {head.number: head for head in heads}
+        for log in logs:
+            number, block = log["blockNumber"], known["0x" + log["blockHash"].hex()]
+            asked = log["address"] in markets and from_block <= number <= to_block
+            if not asked or number != block.number or on_chain.get(number, block) != block:
+                raise Senseless("answers with logs that were not asked for")
+            name, args = abi.event(log["topics"], log["data"])
+            place = block.number, block.hash, "0x" + log["transactionHash"].hex(), log["logIndex"]
+            found.append(ChainEvent(log["address"], name, args, *place, block.timestamp))
     return sorted(found, key=lambda e: (e.block_number, e.log_index))

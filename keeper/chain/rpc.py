@@ -3,29 +3,24 @@
 No message carries an endpoint's URL: providers put their keys into it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Awaitable, Sequence
+import contextlib
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from eth_utils.crypto import keccak
 from web3 import AsyncWeb3
 from web3.exceptions import BadFunctionCallOutput, BlockNotFound, ContractLogicError, Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import BlockData, RPCResponse
+from web3.types import BlockData
 
 from keeper.chain import abi
-from keeper.chain.nodes import Nodes, fault, message
+from keeper.chain.nodes import Nodes, message
 from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongContract
 from keeper.ports import Head
 
 T = TypeVar("T")
 # What nodes say of a transaction that they have already.
 _KNOWN = ("already known", "alreadyknown", "already imported", "known transaction")
-
-
-class Senseless(RpcDown):
-    """A node's answer does not fit what was asked: another should be asked."""
 
 
 class Rpc:
@@ -57,21 +52,24 @@ class Rpc:
         """Closes its connections."""
         await self._nodes.disconnect()
 
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[None]:
+        """Whatever goes wrong inside with a node's answer is raised as a ChainError."""
+        try:
+            yield
+        except ChainError:
+            raise
+        except Exception as exc:  # web3 and what is below it fail in any way on a bad answer
+            raise self._told(exc) from exc
+
     async def ask(self, request: Awaitable[T]) -> T:
         """The answer to a request made with `w3`. Raises ChainError and nothing else."""
-        try:
+        with self.asking():
             return await request
-        except Exception as exc:  # web3 and what is below it fail in any way on a bad answer
-            told = exc if isinstance(exc, ChainError) else self._told(exc)
-            if isinstance(told, Senseless):
-                self._nodes.used.fail(RpcDown("answers what makes no sense"))
-            if told is exc:
-                raise
-            raise told from exc
 
     async def check(self) -> None:
         """Raises WrongChain when every node serves another chain, RpcDown when none answers."""
-        await self._nodes.ready()
+        await self.ask(self.w3.eth.chain_id)
 
     async def broadcast(self, raw: bytes) -> str:
         """Sends a signed transaction to every node; its hash.
@@ -80,9 +78,10 @@ class Rpc:
         or Unfunded, when none does; RpcDown when none answers.
         """
         answers = await self._nodes.everywhere("eth_sendRawTransaction", "0x" + raw.hex())
-        refusals = [self._refusal(answer) for answer in answers if _refused(answer)]
+        errors = [told for told in map(message, answers) if told]
+        refusals = [e for e in errors if not any(known in e.lower() for known in _KNOWN)]
         if len(refusals) == len(answers):
-            raise refusals[0]
+            raise self._refusal(refusals[0])
         return "0x" + keccak(raw).hex()
 
     async def head(self) -> Head:
@@ -91,16 +90,14 @@ class Rpc:
 
     async def block(self, at: int | str) -> Head:
         """A block by number or hash. Raises RpcDown when the endpoint does not have it."""
-        return await self.ask(self._block(at))
+        with self.asking():
+            block: BlockData = await self.w3.eth.get_block(at)  # type: ignore[arg-type]  # NewTypes
+            own, parent = ("0x" + block[key].hex() for key in ("hash", "parentHash"))
+            return Head(int(block["number"]), own, int(block["timestamp"]), parent)
 
     async def balance(self, account: str) -> int:
         """Wei."""
         return await self.ask(self.w3.eth.get_balance(self.w3.to_checksum_address(account)))
-
-    async def _block(self, at: int | str) -> Head:
-        block: BlockData = await self.w3.eth.get_block(at)  # type: ignore[arg-type]  # its NewTypes
-        own, parent = ("0x" + block[key].hex() for key in ("hash", "parentHash"))
-        return Head(int(block["number"]), own, int(block["timestamp"]), parent)
 
     def _told(self, exc: Exception) -> ChainError:
         match exc:
@@ -111,16 +108,10 @@ class Rpc:
             case BlockNotFound():
                 return RpcDown(f"{self.where} does not have the block asked for")
             case Web3RPCError(rpc_response=answer) if answer:
-                return self._refusal(answer)
+                return self._refusal(message(answer))
             case _:
-                return Senseless(f"{self.where} {fault(exc)}")
+                return self._nodes.used.fail(exc)
 
-    def _refusal(self, answer: RPCResponse) -> RpcRefused | Unfunded:
-        why = self._nodes.clean(message(answer))
-        if "insufficient funds" in why.lower():
-            return Unfunded(why)
-        return RpcRefused(f"{self.where} refuses: {why}")
-
-
-def _refused(answer: RPCResponse) -> bool:
-    return "error" in answer and not any(known in message(answer).lower() for known in _KNOWN)
+    def _refusal(self, why: str) -> RpcRefused:
+        unfunded = "insufficient funds" in why.lower()
+        return Unfunded(why) if unfunded else RpcRefused(f"{self.where} refuses: {why}")

@@ -180,7 +180,7 @@ async def test_a_reorganization_deeper_than_a_chunk_is_healed_in_one_step(
         spans.append(query.get("toBlock", 0) - query.get("fromBlock", 0) + 1)
         return await get_logs(query)
 
-    rpc.w3.eth.get_logs = counted_logs  # type: ignore[method-assign]
+    rpc.w3.eth.get_logs = counted_logs  # type: ignore[method-assign,assignment]
     batch = await feed.poll()
     assert max(spans) <= chunk
     assert (batch.survives, batch.lost) == (survives, 12)
