@@ -100,16 +100,13 @@ class Follower:
     def _take(self, batch: Batch) -> None:
         """Raises RpcDown when the events do not fit together: then all is read anew."""
         metrics.REORGANIZATIONS.inc(batch.lost)
-        if batch.restarted:
+        if batch.lost and not batch.survives:
             log.warning("the chain is not the one read before: reading it anew")
             self._begin()
         elif batch.survives:
-            log.warning(
-                "the chain was reorganized" if batch.lost else "an event was told late",
-                survives=batch.survives.number,
-                blocks=batch.lost,
-                events=len(batch.removed),
-            )
+            what = "the chain was reorganized" if batch.lost else "an event was told late"
+            void = {"blocks": batch.lost, "events": len(batch.removed)}
+            log.warning(what, survives=batch.survives.number, **void)
         try:
             self._apply(batch)
         except (KeyError, IndexError, RuleBroken) as exc:  # one before them was never told

@@ -3,8 +3,6 @@
 Built only from events in log order, so every keeper that reads the same chain holds the same.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from keeper.domain.draw import Game
@@ -82,14 +80,9 @@ class MarketView:
         args = event.args
         match event.name:
             case "RoundCreated":
-                self.rounds[args["roundId"]] = RoundView(
-                    id=args["roundId"],
-                    draw_time=args["drawTime"],
-                    lock_time=args["lockTime"],
-                    fee_bps=args["feeBps"],
-                    oracle=args["oracle"],
-                    book=Book(args["feeBps"]),
-                )
+                number, fee = args["roundId"], args["feeBps"]
+                times = args["drawTime"], args["lockTime"]
+                self.rounds[number] = RoundView(number, *times, fee, args["oracle"], Book(fee))
             case "RoleGranted":
                 self.roles.add((args["role"], args["account"]))
             case "RoleRevoked":

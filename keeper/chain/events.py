@@ -5,6 +5,7 @@ those which the chain no longer has are noticed, and what came before them stand
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,10 +33,10 @@ class Batch:
         settled: the events that can be void no more, in log order; each of them once.
         unsettled: those after them that were read, by this poll or before.
         lost: how many of the blocks read the chain no longer has, as far as they are remembered.
+            When they are all lost, `events` begin again with the chain's first.
         survives: the block after which what was read before is void, because the chain was
-            reorganized or an event was told late; None when nothing is.
+            reorganized or an event was told late; None when nothing is, or everything.
         removed: the events that are void, the newest first.
-        restarted: too much is void to be told: `events` begin again with the first.
     """
 
     events: Sequence[ChainEvent]
@@ -47,7 +48,6 @@ class Batch:
     lost: int
     survives: Head | None
     removed: Sequence[ChainEvent]
-    restarted: bool
 
     @property
     def complete(self) -> bool:
@@ -90,7 +90,7 @@ class EventFeed:
             raise RpcDown(f"{self._rpc.where} changed its chain while it was read")
         if stand and end == newest.number:
             start = max(stand[0].number, cursor - OVERLAP) + 1
-        found = await self._read(start, end, fresh[-FRESH:], chain)
+        found = await self._read(start, fresh[-FRESH:], chain)
         known = {(e.block_hash, e.log_index) for e in self._events}
         new = [e for e in found if (e.block_hash, e.log_index) not in known]
         sound = min([cursor, *(e.block_number - 1 for e in new)])  # to here nothing has changed
@@ -99,8 +99,8 @@ class EventFeed:
         upto = survives.number if survives else cursor
         kept = [e for e in self._events if e.block_number <= upto]
         void = self._events[len(kept) :]
-        told = [e for e in void if e.block_number <= cursor] + new
-        told.sort(key=lambda e: (e.block_number, e.log_index))
+        again = [e for e in void if e.block_number <= cursor]
+        told = sorted(again + new, key=lambda e: (e.block_number, e.log_index))
         finalized = await self._finalized()
         self._chain = [b for b in chain if b.number >= chain[-1].number - DEPTH]
         deep = self._chain[0].number
@@ -115,28 +115,24 @@ class EventFeed:
             lost=len(old) - len(stand),
             survives=survives,
             removed=void[::-1] if survives else (),
-            restarted=bool(old) and not stand,
         )
 
     async def _block(self, number: int, newest: Head) -> Head:
         return newest if number >= newest.number else await self._rpc.block(number)
 
-    async def _read(
-        self, start: int, end: int, fresh: Sequence[Head], heads: Sequence[Head]
-    ) -> list[ChainEvent]:
-        """The events of these blocks by chunks, but of the fresh ones, the last, by their hashes.
+    async def _read(self, start: int, fresh: list[Head], chain: list[Head]) -> list[ChainEvent]:
+        """The events from a block on by chunks, but of the fresh ones, the last, by their hashes.
 
         A node that is a little behind the one that told the head gives no events of blocks that
         it does not have; asked for a block by its hash it says that it does not have it.
         """
-        last, size = end - len(fresh), self._chunk
-        spans = [(n, min(last, n + size - 1), "") for n in range(start, last + 1, size)]
-        spans += [(head.number, head.number, head.hash) for head in fresh]
-        ask = (events(self._rpc, self._addresses, n, m, heads, by_hash) for n, m, by_hash in spans)
+        last, size = chain[-1].number - len(fresh), self._chunk
+        spans = [(n, min(last, n + size - 1)) for n in range(start, last + 1, size)]
+        spans += [(head.number, head.number) for head in fresh]
+        ask = (events(self._rpc, self._addresses, *span, chain) for span in spans)
         return [event for told in await asyncio.gather(*ask) for event in told]
 
     async def _finalized(self) -> int | None:
-        try:
+        with contextlib.suppress(ChainError):
             return (await self._rpc.block("finalized")).number
-        except ChainError:
-            return None
+        return None

@@ -1,7 +1,7 @@
 """One deployed P2PLotteryBetting: its views, its calls, its events."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from keeper.chain import abi
@@ -67,33 +67,27 @@ class ContractMarket(Contract):
 
 
 async def events(
-    rpc: Rpc,
-    markets: Sequence[str],
-    from_block: int,
-    to_block: int,
-    heads: Sequence[Head] = (),
-    block_hash: str = "",
+    rpc: Rpc, markets: Collection[str], first: int, last: int, heads: Sequence[Head] = ()
 ) -> list[ChainEvent]:
     """Every event of the markets in these blocks, both included, in log order.
 
-    Given the hash of the only block, an endpoint that does not have it says so. `heads` are
-    blocks that are known. Raises ChainError, also when the endpoint's logs do not fit what was
-    asked or what is known.
+    `heads` are blocks that are known. One such block alone is asked for by its hash: an endpoint
+    that does not have it says so. Raises ChainError, also when the endpoint's logs do not fit
+    what was asked or what is known.
     """
-    blocks = {"fromBlock": from_block, "toBlock": to_block}
-    query: Any = {"address": sorted(markets)} | (
-        {"blockHash": block_hash} if block_hash else blocks
-    )
+    on_chain = {head.number: head for head in heads}
+    one = on_chain.get(first) if first == last else None
+    blocks = {"blockHash": one.hash} if one else {"fromBlock": first, "toBlock": last}
+    query: Any = {"address": sorted(markets), **blocks}
     found = []
     with rpc.asking():
         logs = await rpc.w3.eth.get_logs(query)
         known = {head.hash: head for head in heads}
         hashes = {"0x" + log["blockHash"].hex() for log in logs} - known.keys()
         known |= {head.hash: head for head in await asyncio.gather(*map(rpc.block, hashes))}
-        on_chain = {head.number: head for head in heads}
         for log in logs:
             number, block = log["blockNumber"], known["0x" + log["blockHash"].hex()]
-            asked = log["address"] in markets and from_block <= number <= to_block
+            asked = log["address"] in markets and first <= number <= last
             if not asked or number != block.number or on_chain.get(number, block) != block:
                 raise Senseless("answers with logs that were not asked for")
             name, args = abi.event(log["topics"], log["data"])
