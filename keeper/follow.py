@@ -7,14 +7,12 @@ made again when that happens. It is one step, so nobody sees a view half healed.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
 from copy import deepcopy
 
 import structlog
 
 from keeper import metrics
-from keeper.chain.events import Batch, EventFeed
-from keeper.chain.market import ContractMarket
+from keeper.chain.events import Batch, EventFeed, Markets
 from keeper.chain.rpc import Rpc
 from keeper.domain.lines import RuleBroken
 from keeper.errors import ChainError, RpcDown
@@ -41,12 +39,7 @@ class Follower:
     """
 
     def __init__(
-        self,
-        rpc: Rpc,
-        markets: Sequence[ContractMarket],
-        chunk: int,
-        interval: float,
-        confirmations: int | None,
+        self, rpc: Rpc, markets: Markets, chunk: int, interval: float, confirmations: int | None
     ) -> None:
         self._rpc, self._markets, self._interval = rpc, markets, interval
         self._confirmations, self._polls = confirmations, 0

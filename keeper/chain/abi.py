@@ -1,7 +1,5 @@
 """What the contracts say, read with their ABIs: events, and the errors they refuse with."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Mapping, Sequence

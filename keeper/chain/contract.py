@@ -1,7 +1,5 @@
 """A deployed contract: calls of its views, and the data of the calls that change it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from web3.contract.async_contract import AsyncContract

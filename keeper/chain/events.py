@@ -19,6 +19,8 @@ FRESH = 8  # of the newest blocks are asked for by hash
 OVERLAP = 32  # of the blocks read are read again each time
 DEPTH = 64  # blocks that may be replaced, or missing for a while, on a chain that is the same
 
+Markets = Sequence[ContractMarket]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -58,7 +60,7 @@ class Batch:
 class EventFeed:
     """Reads on from where it stands, a bounded range of blocks at a poll."""
 
-    def __init__(self, rpc: Rpc, markets: Sequence[ContractMarket], chunk: int) -> None:
+    def __init__(self, rpc: Rpc, markets: Markets, chunk: int) -> None:
         self._rpc, self._chunk = rpc, chunk
         self._addresses = [m.address for m in markets]
         self._first = min(m.deployed_block for m in markets)

@@ -218,12 +218,10 @@ def message(answer: Any) -> str:
 
 def _fault(exc: Exception) -> str:
     """What a node does that fails like this."""
-    match exc:
-        case RpcDown() | Senseless():
-            return str(exc)
-        case TimeoutError():
-            return "does not answer in time"
-        case aiohttp.ClientError() | OSError():
-            return f"does not answer ({type(exc).__name__})"
-        case _:
-            return f"answers what makes no sense ({type(exc).__name__})"
+    if isinstance(exc, RpcDown | Senseless):
+        return str(exc)
+    if isinstance(exc, TimeoutError):
+        return "does not answer in time"
+    silent = isinstance(exc, aiohttp.ClientError | OSError)
+    what = "does not answer" if silent else "answers what makes no sense"
+    return f"{what} ({type(exc).__name__})"

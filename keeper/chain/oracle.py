@@ -1,7 +1,5 @@
 """One ResultOracle as a market's rounds see it: its committee, the votes, the proposal."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime as dt
 from typing import Any

@@ -5,8 +5,6 @@ keeper. Records of real chains are package data; those of local chains stay out 
 `.build/deployments` of the checkout.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, ValidationError
