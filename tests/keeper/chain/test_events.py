@@ -139,6 +139,28 @@ async def test_a_node_that_lags_behind_the_head_it_shows_hides_no_event(
     assert sum(e.name == "BetPlaced" for e in events_of(await read_all(feed))) == 3
 
 
+async def test_what_the_index_no_longer_tells_is_not_void(
+    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
+) -> None:
+    """Only a block with another hash takes events back, not an index that lags or flickers."""
+    await deployed.bet(ANN, 1, 0, E)
+    feed = EventFeed(rpc, [market], 1000)
+    (first,) = await read_all(feed)
+    get_logs = rpc.w3.eth.get_logs
+
+    async def nothing(_: object) -> list[Any]:
+        return []
+
+    rpc.w3.eth.get_logs = nothing  # type: ignore[method-assign,assignment]
+    await chain.rpc("evm_mine")
+    batch = await feed.poll()
+    assert (batch.events, batch.survives, batch.removed) == ([], None, ())
+    assert batch.unsettled == first.unsettled
+    rpc.w3.eth.get_logs = get_logs  # type: ignore[method-assign]
+    batch = await feed.poll()
+    assert (batch.events, batch.survives) == ([], None)
+
+
 async def test_what_fails_is_read_again(rpc: Rpc, market: ContractMarket) -> None:
     """A poll that breaks off between blocks and logs leaves the cursor where it was."""
     feed = EventFeed(rpc, [market], 1000)
