@@ -109,7 +109,7 @@ class Node:
         await self._session.close()
 
     async def _look(self) -> None:
-        self.look_at = time.monotonic() + LOOK_EVERY
+        self.look_at, failures = time.monotonic() + LOOK_EVERY, self._failures
         try:
             answers = [await self._post(look) for look in _LOOKS]
             if refusal := "".join(map(message, answers)):
@@ -119,6 +119,8 @@ class Node:
         except _FAULTS as exc:
             self.fail(exc)
             return
+        if self._failures != failures:
+            return  # it failed otherwise meanwhile
         known, self._strange, self._failures = self._strange, chain != self._chain_id, 0
         self.fault = f"serves chain {chain}, not {self._chain_id}" if self._strange else ""
         if self._strange and not known:
