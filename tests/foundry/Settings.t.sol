@@ -66,6 +66,7 @@ contract Settings is Stage {
         _refusesGame(M.Game("g", 69, 25, 0, 0));
         _refusesGame(M.Game("g", 69, 26, 128, 0));
         _refusesGame(M.Game("g", 69, 26, 0, 86_400));
+        _refusesGame(M.Game("g", 69, 26, 0, 86_401));
         M.Params memory p = _params();
         p.game = M.Game("a name of exactly 31 letters...", 5, 2, 127, 86_399);
         require(keccak256(abi.encode(Deploy.market(p).gameRules())) == keccak256(abi.encode(p.game)), "game");
