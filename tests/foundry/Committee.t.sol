@@ -256,6 +256,15 @@ contract Committee is Stage {
 
     // ----------------------------------------------------------------------------------------------------- numbers
 
+    function test_theNumbersOfTheLowestAndTheHighestDraw() external view {
+        uint8[5] memory low = [uint8(1), 2, 3, 4, 5];
+        uint8[5] memory high = [uint8(69), 68, 67, 66, 65];
+        require(oracle.winningNumber(address(market), _drawOf(low, 1)) == 65, "15 + 50");
+        require(oracle.winningNumber(address(market), _drawOf(low, 2)) == 15, "15");
+        require(oracle.winningNumber(address(market), _drawOf(high, 25)) == 85, "335 + 50");
+        require(oracle.winningNumber(address(market), _drawOf(high, 26)) == 35, "335");
+    }
+
     /// @notice The number and the vote do not depend on the order of the whites.
     function testFuzz_theNumberIsTheSumOfTheBalls(uint8[5] calldata whites, uint8 special) external {
         uint256 sum = special % 2 == 1 ? 50 : 0;
