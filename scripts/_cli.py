@@ -304,14 +304,18 @@ class Proposer(Sender):
 
     @property
     def address(self) -> str:
-        """Of the Safe that was named, or the admin."""
-        return self._safe or str(self._market.view("defaultAdmin"))
+        """Of the Safe: whose money or roles are meant is not guessed. Raises UserError."""
+        if self._safe is None:
+            raise UserError("say whose batch it is: --safe ADDRESS")
+        return self._safe
 
     def _acting(self, calls: Sequence[Call]) -> str:
-        """The same, but it is the next admin who accepts."""
-        if self._safe is None and calls[0].function == "acceptDefaultAdminTransfer":
+        """The Safe that was named, or the admin: the next one when it is to accept."""
+        if self._safe is not None:
+            return self._safe
+        if calls[0].function == "acceptDefaultAdminTransfer":
             return str(self._market.view("pendingDefaultAdmin")[0])
-        return self.address
+        return str(self._market.view("defaultAdmin"))
 
     def send_all(
         self, market: Market, calls: Sequence[Call], shows: Sequence[tuple[str, object]] = ()
