@@ -218,32 +218,27 @@ class Worker:
         self, duty: duties.Report | duties.Watch
     ) -> tuple[Contract, _Call] | None:
         """The call that what the sources say now asks for; None: none does."""
-        found = await self._find_out(
-            duty.date, duty.vote if isinstance(duty, duties.Report) else None
-        )
-        if found is None:
+        if (found := await self._find_out(duty)) is None:
             return None
-        (draw, kept), market = found, self.market.address
+        (draw, kept), at = found, (self.market.address, duty.round_id)
         if duty.oracle == self.sender.address:
             return self.market, ("finalizeRound", duty.round_id, draw.winning_number)
         oracle = self._oracle(duty.oracle)
         if isinstance(duty, duties.Report):
-            return oracle, ("report", *report(market, duty.round_id, draw, kept.digest))
-        if draw.winning_number == duty.number:
-            return None
+            return oracle, ("report", *report(*at, draw, kept.digest))
         told = log.bind(game=self.market.game.name, round=duty.round_id, proposed=duty.number)
         told.error("the sources now agree on another number", draw=str(draw))
         guards = (await oracle.committee()).guardian == self.sender.address
-        return (oracle, ("veto", market, duty.round_id)) if guards else None
+        return (oracle, ("veto", *at)) if guards else None
 
     async def _find_out(
-        self, date: dt.date, vote: Draw | None = None
+        self, duty: duties.Report | duties.Watch
     ) -> tuple[Draw, EvidenceRef] | None:
         """What two of three sources agree on, its evidence safely on disk.
 
-        None when they do not agree, or agree on what was voted for already.
+        None when they do not agree, or agree on what stands already: a vote, or a proposal.
         """
-        game = self.market.game
+        game, date = self.market.game, duty.date
         if date not in self.panels:
             self.panels[date] = Panel(self.sources, game, date)
         fetched = await self.panels[date].ask()
@@ -259,19 +254,24 @@ class Worker:
                 if self.disputes.get(date) != verdict:  # once, however often asked
                     await self.evidence.save(game, date, fetched, verdict)
                     self.disputes[date] = verdict
-            case Agreed(draw) if draw == vote:
-                told.info("the vote stands", draw=str(draw))
             case Agreed(draw, sources, dissenting):
-                kept = await self.evidence.save(game, date, fetched, verdict)
                 if dissenting:
                     told.error("a source gives another draw", sources=list(dissenting))
                     for source in dissenting:
                         metrics.DISAGREEMENTS.labels(source, game.name).inc()
+                match duty:
+                    case duties.Report(vote=vote) if draw == vote:
+                        told.info("the vote stands", draw=str(draw))
+                        return None
+                    case duties.Watch(number=number) if draw.winning_number == number:
+                        told.info("the proposal stands", draw=str(draw))
+                        return None
+                    case duties.Report(vote=Draw() as vote):
+                        told.warning("the vote changes", was=str(vote), now=str(draw))
+                kept = await self.evidence.save(game, date, fetched, verdict)
                 told = told.bind(evidence=f"0x{kept.digest.hex()}", file=str(kept.path))
                 number = draw.winning_number
                 told.info("sources agree", draw=str(draw), number=number, sources=list(sources))
-                if vote:
-                    told.warning("the vote changes", was=str(vote), now=str(draw))
                 return draw, kept
         return None
 
