@@ -12,7 +12,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from keeper.chain.fees import GWEI, Pricing
+from keeper.chain.fees import GWEI, Pricing, going_rate, priced
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
@@ -113,6 +113,29 @@ async def test_the_cap_holds(
     tx = await chain.rpc("eth_getTransactionByHash", sent.tx_hash)
     assert int(tx["maxFeePerGas"], 16) == 95 * GWEI  # not the 2 * base fee + tip there is room for
     assert int(tx["maxPriorityFeePerGas"], 16) == 2 * GWEI
+
+
+async def test_the_cap_and_the_balance_are_enough_to_the_wei(
+    rpc: Rpc, market: ContractMarket, chain: Chain
+) -> None:
+    """What costs exactly the cap is sent, and what may cost all that the account has."""
+    history = await chain.rpc("eth_feeHistory", "0x1", "latest", [])
+    base, tip = int(history["baseFeePerGas"][-1], 16), 3 * GWEI
+    assert await going_rate(rpc, Pricing(base + tip, tip)) == (base + tip, tip)
+    with pytest.raises(TooExpensive):
+        await going_rate(rpc, Pricing(base + tip - 1, tip))
+    assert await going_rate(rpc, Pricing(2 * base + tip, tip)) == (2 * base + tip, tip)
+    assert await going_rate(rpc, Pricing(2 * base + tip + 1, tip)) == (2 * base + tip, tip)
+
+    call = {"from": KEEPER, "to": market.address, "data": market.encode("createRound", NEXT)}
+    estimate = int(await chain.rpc("eth_estimateGas", call), 16)
+    gas, max_fee, _ = await priced(rpc, Pricing(500 * GWEI, tip), call)
+    assert gas == estimate * 6 // 5
+    await chain.rpc("anvil_setBalance", KEEPER, hex(gas * max_fee))
+    assert await priced(rpc, Pricing(500 * GWEI, tip), call) == (gas, max_fee, tip)
+    await chain.rpc("anvil_setBalance", KEEPER, hex(gas * max_fee - 1))
+    with pytest.raises(Unfunded):
+        await priced(rpc, Pricing(500 * GWEI, tip), call)
 
 
 @pytest.mark.parametrize(("tip", "paid"), [(1, 30), (None, 30), (40, 40)])
