@@ -128,7 +128,8 @@ def test_the_safe_does_what_only_it_can(copies: Callable[[], Held], tmp_path: Pa
     assert f"{safe} is the guardian of ResultOracle {held.oracle}" in objections
     held.propose(files[4], "setOracle", held.committee(heir))
     assert held.sign(files[4]) == ["setOracle"]
-    held.handover("--fee-recipient", heir, *batch[5], by=None, to=heir).ok()
+    batch_of = "--fee-recipient", heir, *batch[5], "--safe", safe
+    held.handover(*batch_of, by=None, to=heir).ok()
     expected = ["grantRole", "revokeRole", "setFeeRecipient", "beginDefaultAdminTransfer"]
     assert held.sign(files[5]) == expected
     world.at(market.pendingDefaultAdmin().call()[1] + 1)

@@ -65,7 +65,7 @@ def test_either_an_account_acts_or_a_safe(held: Held, tmp_path: Path) -> None:
     assert acting(**kept, account=account, safe_batch=None, safe=None) == "0xA"
     assert acting(**kept, account=None, safe_batch=file, safe=STRANGER) == STRANGER
     with pytest.raises(UserError, match="say whose batch it is: --safe ADDRESS"):
-        acting(**kept, account=None, safe_batch=file, safe=None)  # a bettor's dues go to nobody else
+        acting(**kept, account=None, safe_batch=file, safe=None)
     with pytest.raises(UserError, match="either an account sends or a Safe"):
         acting(**kept, account=account, safe_batch=file, safe=None)
     with pytest.raises(UserError, match="add --safe-batch FILE"):
