@@ -76,7 +76,6 @@ class KeySender(Simulator):
         self._journal, self._lease = journal, lease
         self._turn = asyncio.Lock()
         self._unsure = True  # whether any node has what is live
-        self._replace_at, self._looks = 0.0, 0  # of the live nonce
         self._foreign = -1, 0.0  # a nonce that waits without being in the journal, since when
 
     async def send(self, contract: Contract, function: str, *args: Any) -> Sent:
@@ -194,35 +193,38 @@ class KeySender(Simulator):
         None: there is none, or there is none any more. Raises NotMined, then it is still live.
         """
         began = time.monotonic()
-        self._replace_at, self._looks = began + self._pricing.replace_after, 0
-        trouble = "is not mined yet"
+        replace_at, looks, trouble = began + self._pricing.replace_after, 0, "is not mined yet"
         while self._journal.live:
+            newest, now = self._journal.live[-1], time.monotonic()
             try:
-                if receipt := await self._look(self._journal.live[-1]):
+                if receipt := await self._seen_mined():
                     return receipt
+                mined, pending = await self._nonces()
+                if mined > newest.nonce:
+                    looks += 1
+                    if looks > _LOOKS:
+                        await self._end("lost", why="the nonce was used by another transaction")
+                elif self._unsure:
+                    await self._again(newest, waits=pending > newest.nonce)
+                elif now >= replace_at:
+                    replace_at = now + self._pricing.replace_after
+                    await self._replace(newest)
             except KeeperError as exc:
                 trouble = f"is not known to be mined: {exc}"
-            if self._journal.live and time.monotonic() - began > self._pricing.patience:
+            if self._journal.live and now - began > self._pricing.patience:
                 raise NotMined(f"transaction {self._journal.live[-1].hash} was sent and {trouble}")
             await asyncio.sleep(_LOOK)
         return None
 
-    async def _look(self, newest: Intent) -> TxReceipt | None:
-        """The receipt of what is live; without one, whatever makes it more likely to come."""
+    async def _seen_mined(self) -> TxReceipt | None:
+        """The receipt of what is live, once there is one; then nothing is live any more."""
         for intent in self._journal.live:
             if receipt := await self.rpc.ask(self._receipt(intent.hash)):
-                await self._mined(intent, receipt)
+                cost, status = receipt["gasUsed"] * receipt["effectiveGasPrice"], receipt["status"]
+                metrics.GAS_SPENT.inc(cost)
+                done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": status}
+                await self._end("mined", **done, cost=cost)
                 return receipt
-        mined, pending = await self._nonces()
-        if mined > newest.nonce:
-            self._looks += 1
-            if self._looks > _LOOKS:
-                await self._end("lost", why="the nonce was used by another transaction")
-        elif self._unsure:
-            await self._again(newest, waits=pending > newest.nonce)
-        elif time.monotonic() >= self._replace_at:
-            self._replace_at = time.monotonic() + self._pricing.replace_after
-            await self._replace(newest)
         return None
 
     async def _receipt(self, tx_hash: str) -> TxReceipt | None:
@@ -258,12 +260,6 @@ class KeySender(Simulator):
         else:
             told.warning("not mined, and the settings allow no more", max_fee=cap)
             await self._broadcast(intent)
-
-    async def _mined(self, intent: Intent, receipt: TxReceipt) -> None:
-        cost, status = receipt["gasUsed"] * receipt["effectiveGasPrice"], receipt["status"]
-        metrics.GAS_SPENT.inc(cost)
-        done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": status}
-        await self._end("mined", **done, cost=cost)
 
     async def _end(self, event: str, **what: Any) -> None:
         await self._journal.end(event, **what)
