@@ -18,7 +18,7 @@ import json
 import os
 import stat
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,6 +29,9 @@ from keeper.ports import Intent
 from keeper.store.evidence import sync_folders
 
 _START = "0x" + "00" * 32
+_LATEST = 1 << 33  # unix seconds, the year 2242
+_TOLD = {"at": int, "nonce": int}
+_INTENT = _TOLD | {field.name: field.type for field in fields(Intent)}
 _ENDS = frozenset({"mined", "lost", "refused"})
 
 
@@ -53,6 +56,11 @@ class Story:
             raise ValueError("it is not in the form that is written")
         if (entry["seq"], entry["prev"]) != (len(self.entries), self.last):
             raise ValueError("it does not follow from the one before")
+        told = _INTENT if entry["event"] == "intent" else _TOLD
+        if wrong := [name for name, kind in told.items() if type(entry[name]) is not kind]:
+            raise ValueError(f"{wrong[0]} is of another type")
+        if not 0 <= entry["at"] < _LATEST:
+            raise ValueError("it is of no time")
         if entry["event"] == "intent":
             intent = Intent(**{name: entry[name] for name in Intent.__slots__})
             if self.live and self.live[0].nonce != intent.nonce:

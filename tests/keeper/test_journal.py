@@ -140,6 +140,32 @@ async def test_two_nonces_are_never_live(tmp_path: Path) -> None:
         verify(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("max_fee", "much", "max_fee is of another type"),
+        ("nonce", True, "nonce is of another type"),
+        ("function", 1, "function is of another type"),
+        ("at", "soon", "at is of another type"),
+        ("at", -1, "it is of no time"),
+        ("at", 10**30, "it is of no time"),
+    ],
+)
+async def test_a_chain_of_nonsense_is_told_in_one_line(
+    tmp_path: Path, name: str, value: object, why: str
+) -> None:
+    """Whoever writes a file anew can chain its lines, too."""
+    path = await written(tmp_path)
+    first = json.loads(path.read_bytes().split(b"\n")[0]) | {name: value}
+    line = json.dumps(first, sort_keys=True, separators=(",", ":")).encode()
+    path.write_bytes(line + b"\n")
+    told = CliRunner().invoke(main, ["journal", "verify", str(path)])
+    assert (told.exit_code, told.output) == (
+        1,
+        f"keeper: {path} was changed at line 1: {why}\n",
+    )
+
+
 def test_one_keeper_a_journal(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from keeper.store.journal import FileJournal;"
