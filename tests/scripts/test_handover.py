@@ -167,6 +167,7 @@ def test_a_key_may_have_a_market_of_a_test_network(copies: Callable[[], Held]) -
     moves = ("--operator", PEOPLE["operator"], "--fee-recipient", PEOPLE["fees"])
     nobody = held.ape("roles", "accept", by="cyd")
     assert "is offered to nobody: `ape run roles handover`" in nobody.refused()
+    assert f"{key} has no code here" in held.handover(*moves, to=key).refused()
     assert f"{key} can accept" in held.handover(*moves, "--plain-account", to=key).ok()
     world.at(world.market().functions.pendingDefaultAdmin().call()[1] + 1)
     assert f"admin of powerball: {key}" in held.ape("roles", "accept", by="cyd").ok()
