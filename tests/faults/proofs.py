@@ -17,6 +17,7 @@ FEE = 6 * E // 100  # 2 % of the three coins that were lost
 async def ended_right(
     stage: Stage,
     *,
+    starts: int | None = 1,
     void: bool = False,
     owed: int = 0,
     fork: Chain | None = None,
@@ -25,10 +26,12 @@ async def ended_right(
     """Proves all of it; what was seen, for the matrix.
 
     Args:
+        starts: how many keepers, one after another, it took; None for as many as it may.
         owed: wei to those who cannot be paid.
         fork: another chain on which keepers may have sent.
         votes: how often a reporter may have given its vote, the same one, in a ballot.
     """
+    assert starts in (None, len(stage.runs))
     await _round(stage, void)
     await _conserved(stage, 0 if void else FEE, owed)
     await _nothing_twice(stage, votes)
@@ -39,8 +42,8 @@ async def ended_right(
         code, _, err = await home.command("journal", "verify", str(journal_of(home)))
         assert code == 0, err
     end = "void, all refunded" if void else "64, all others paid" if owed else "64, all paid"
-    blocks, starts = await stage.chain.number(), len(stage.runs)
-    return f"{end}; {blocks} blocks, {len(sent)} transactions; keeper starts: {starts}"
+    seen = f"{await stage.chain.number()} blocks, {len(sent)} transactions"
+    return f"{end}; {seen}; keeper starts: {len(stage.runs)}"
 
 
 async def _round(stage: Stage, void: bool) -> None:

@@ -19,6 +19,7 @@ from tests.keeper.chain.committee import DRAWN, vote
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import PATIENCE, Home, Running
 from tests.keeper.chain.proxy import Proxy
+from tests.keeper.chain.waiting import Condition, until
 from tests.keeper.chainfixtures import (
     ADMIN,
     BETTORS,
@@ -114,7 +115,10 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """While this lasts a keeper runs; one that did not end cleanly is followed by another."""
+        """While this lasts a keeper runs; one that did not end cleanly is followed by another.
+
+        In the end the keeper has nothing on its way any more, and stops cleanly.
+        """
 
         async def keep() -> None:
             while True:
@@ -129,40 +133,48 @@ class Stage:
             while not self.runs:
                 await asyncio.sleep(0.01)
             yield
+            await self.until(lambda: quiet(self.keeper, self.home))
+            assert await self.keeper.terminate() == 0, "\n".join(self.keeper.raw)
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
 
-    async def until(self, condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    async def until(self, condition: Condition) -> None:
         """Waits for something to come true, whatever becomes of the keeper meanwhile."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    result = condition()
-                    if await result if isinstance(result, Awaitable) else result:
-                        return
-                    await asyncio.sleep(0.03)
-        except TimeoutError:
-            told = [line for run in self.runs for line in ("---- a process", *run.raw)]
-            raise AssertionError("in vain:\n" + "\n".join(told)) from None
 
-    async def until_logged(self, event: str, **values: object) -> None:
-        """By any of the processes."""
-        await self.until(lambda: any(run.logged(event, **values) for run in self.runs))
+        def told() -> list[str]:
+            return [line for run in self.runs for line in ("---- a process", *run.raw)]
 
-    async def rest(self) -> None:
-        """The keeper has nothing on its way any more, and stops cleanly."""
-        await self.until(
-            lambda: self.keeper.process.returncode is None and quiet(self.keeper, self.home)
-        )
-        assert await self.keeper.terminate() == 0, "\n".join(self.keeper.raw)
+        await until(condition, PATIENCE, told)
+
+    async def until_logged(self, event: str, **values: object) -> dict[str, Any]:
+        """By any of the processes; the first such line."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for run in self.runs for line in run.logged(event, **values)]
+
+        await self.until(lambda: bool(lines()))
+        return lines()[0]
+
+    async def until_put_off(self, duty: str, why: str) -> None:
+        """The keeper has said that a duty must wait, and that this is why."""
+        trouble = await self.until_logged("put off", duty=duty)
+        assert why in trouble["why"]
 
     # ---- the round, step by step
 
     async def play(self) -> None:
         """All of it."""
         await self.opened()
+        await self.play_on()
+
+    async def play_on(self) -> None:
+        """From the bets to the end."""
         await self.locked()
+        await self.decided()
+
+    async def decided(self) -> None:
+        """From the lock to the end."""
         await self.proposed()
         await self.finished()
 
@@ -249,7 +261,8 @@ def entries(home: Home) -> list[dict[str, Any]]:
 
 
 def quiet(keeper: Running, home: Home) -> bool:
-    """It has read the chain, and nothing of it is on its way."""
+    """It runs, has read the chain, and nothing of it is on its way."""
     told = entries(home)
     settled = not told or told[-1]["event"] != "intent"
-    return settled and bool(keeper.logged("the chain is read"))
+    runs = keeper.process.returncode is None
+    return runs and settled and bool(keeper.logged("the chain is read"))

@@ -25,10 +25,7 @@ async def test_a_bettor(kind: str, stage: Stage, tell: Tell) -> None:
     async with stage.kept():
         await stage.opened()
         await stage.market.bet_through(contract, 1, EVEN, E)  # none of it matched
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
+        await stage.play_on()
         await stage.until_logged("left to claim", bettor=contract)
-        await stage.rest()
     assert await stage.market.read("claimable", 1, contract) == (0, E)
     tell(await ended_right(stage, owed=E))

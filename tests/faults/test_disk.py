@@ -19,9 +19,19 @@ def limit(keeper: Running, size: int) -> None:
     resource.prlimit(keeper.process.pid, resource.RLIMIT_FSIZE, (size, most))
 
 
-async def sent(stage: Stage) -> int:
+def sent(stage: Stage) -> int:
     """How many transactions left the keeper."""
     return sum(method == "eth_sendRawTransaction" for method, _ in stage.wire.seen)
+
+
+async def fails_at_the_lock(stage: Stage, more: int) -> tuple[int, int]:
+    """The journal takes but so many bytes more, and the lock is due: (its size, sends so far)."""
+    await stage.until(lambda: entries(stage.home)[-1]["event"] == "mined")
+    size = journal_of(stage.home).stat().st_size
+    limit(stage.keeper, size + more)
+    count = sent(stage)
+    await stage.chain.move_to(LOCK)
+    return size, count
 
 
 async def test_evidence_cannot_be_kept(stage: Stage, tell: Tell) -> None:
@@ -33,15 +43,10 @@ async def test_evidence_cannot_be_kept(stage: Stage, tell: Tell) -> None:
         await stage.opened()
         await stage.locked()
         await stage.chain.move_to(REPORT)
-        await stage.until_logged("put off", duty="Report")
-        (trouble, *_) = stage.keeper.logged("put off", duty="Report")
-        assert "cannot keep evidence" in trouble["why"]
+        await stage.until_put_off("Report", "cannot keep evidence")
         assert await stage.oracle.reports() == []
         folder.unlink()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.decided()
     tell(await ended_right(stage))
 
 
@@ -53,16 +58,11 @@ async def test_the_disk_is_full_in_the_middle_of_the_evidence(stage: Stage, tell
         await stage.locked()
         limit(stage.keeper, 200)
         await stage.chain.move_to(REPORT)
-        await stage.until_logged("put off", duty="Report")
-        (trouble, *_) = stage.keeper.logged("put off", duty="Report")
-        assert "cannot keep evidence" in trouble["why"]
+        await stage.until_put_off("Report", "cannot keep evidence")
         assert await stage.oracle.reports() == []
         assert not [path for path in folder.rglob("*") if path.is_file()]
         limit(stage.keeper, resource.RLIM_INFINITY)
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.decided()
     tell(await ended_right(stage))
 
 
@@ -71,21 +71,12 @@ async def test_the_journal_cannot_be_written(more: int, stage: Stage, tell: Tell
     """Writing an intent fails after {more} bytes of it, and later does not"""
     async with stage.kept():
         await stage.opened()
-        await stage.until(lambda: entries(stage.home)[-1]["event"] == "mined")
-        size, count = journal_of(stage.home).stat().st_size, await sent(stage)
-        limit(stage.keeper, size + more)
-        await stage.chain.move_to(LOCK)
-        await stage.until_logged("put off", duty="LockRound")
-        (trouble, *_) = stage.keeper.logged("put off", duty="LockRound")
-        assert "cannot write" in trouble["why"]
-        assert await sent(stage) == count
+        size, count = await fails_at_the_lock(stage, more)
+        await stage.until_put_off("LockRound", "cannot write")
+        assert sent(stage) == count
         assert journal_of(stage.home).stat().st_size == size
         limit(stage.keeper, resource.RLIM_INFINITY)
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.play_on()
     tell(await ended_right(stage))
 
 
@@ -96,19 +87,12 @@ async def test_killed_as_an_intent_is_written(more: int, stage: Stage, tell: Tel
     stage.home.program = ("-m", "tests.faults.rigged", "limit", "-")
     async with stage.kept():
         await stage.opened()
-        await stage.until(lambda: entries(stage.home)[-1]["event"] == "mined")
-        size, count = journal_of(stage.home).stat().st_size, await sent(stage)
-        limit(stage.keeper, size + more)
-        await stage.chain.move_to(LOCK)
+        _, count = await fails_at_the_lock(stage, more)
         await stage.until(lambda: len(stage.runs) == 2)
         assert stage.runs[0].process.returncode == -signal.SIGXFSZ
-        assert await sent(stage) == count or stage.keeper.logged("done", duty="LockRound")
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 2
-    tell(await ended_right(stage))
+        assert sent(stage) == count or stage.keeper.logged("done", duty="LockRound")
+        await stage.play_on()
+    tell(await ended_right(stage, starts=2))
 
 
 @pytest.mark.slow
@@ -119,12 +103,10 @@ async def test_killed_in_the_middle_of_the_evidence(stage: Stage, tell: Tell) ->
         await stage.opened()
         await stage.locked()
         limit(stage.keeper, 200)
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
+        await stage.decided()
     assert [run.process.returncode for run in stage.runs] == [-signal.SIGXFSZ, 0]
     assert not stage.runs[0].logged("sources agree")
-    tell(await ended_right(stage))
+    tell(await ended_right(stage, starts=2))
 
 
 @pytest.mark.slow
@@ -135,11 +117,10 @@ async def test_the_journal_is_on_a_full_device(stage: Stage, tell: Tell) -> None
     path.symlink_to("/dev/full")
     async with stage.kept():
         await stage.until(lambda: len(stage.runs) == 3)
-        assert await sent(stage) == 0
+        assert sent(stage) == 0
         path.unlink()
         await stage.play()
-        await stage.rest()
     for run in stage.runs[:2]:
         assert run.process.returncode not in (0, None)
         assert any(path.name in line for line in run.raw)
-    tell(await ended_right(stage))
+    tell(await ended_right(stage, starts=None))

@@ -44,12 +44,11 @@ class Killer:
     def __post_init__(self) -> None:
         self.stage.wire.before, self.stage.wire.after = self._before, self._after
 
-    async def rest(self) -> None:
-        """The keeper stops cleanly, once every step was; fails when one never is."""
+    async def done(self) -> None:
+        """Every step was; fails when one never is."""
         await self.stage.until(lambda: not self.steps)
         if self._mining:
             await self._mining
-        await self.stage.rest()
 
     async def _before(self, method: str, params: list[Any]) -> None:
         if not self.steps or method != self.method:
@@ -126,8 +125,8 @@ async def test_killed_at_a_send(send: str, when: When, stage: Stage, tell: Tell)
     killer = Killer(stage, one(*SENDS[send], when))
     async with stage.kept():
         await stage.play()
-        await killer.rest()
-    tell(await ended_right(stage))
+        await killer.done()
+    tell(await ended_right(stage, starts=2))
 
 
 @pytest.mark.slow
@@ -138,8 +137,8 @@ async def test_killed_at_a_send_of_a_void(send: str, when: When, stage: Stage, t
     killer = Killer(stage, one(*VOID_SENDS[send], when))
     async with stage.kept():
         await play_to_void(stage)
-        await killer.rest()
-    tell(await ended_right(stage, void=True))
+        await killer.done()
+    tell(await ended_right(stage, starts=2, void=True))
 
 
 async def test_killed_before_and_after_every_send_of_a_round(stage: Stage, tell: Tell) -> None:
@@ -148,9 +147,9 @@ async def test_killed_before_and_after_every_send_of_a_round(stage: Stage, tell:
     killer = Killer(stage, steps)
     async with stage.kept():
         await stage.play()
-        await killer.rest()
+        await killer.done()
     assert [run.process.returncode for run in stage.runs] == [-9] * 16 + [0]
-    tell(await ended_right(stage))
+    tell(await ended_right(stage, starts=17))
 
 
 async def test_killed_before_and_after_every_send_of_a_void(stage: Stage, tell: Tell) -> None:
@@ -160,9 +159,9 @@ async def test_killed_before_and_after_every_send_of_a_void(stage: Stage, tell: 
     killer.steps += [(function, when) for function in functions for when in (BEFORE, AFTER)]
     async with stage.kept():
         await play_to_void(stage)
-        await killer.rest()
+        await killer.done()
     assert [run.process.returncode for run in stage.runs] == [-9] * 6 + [0]
-    tell(await ended_right(stage, void=True))
+    tell(await ended_right(stage, starts=7, void=True))
 
 
 async def test_killed_between_evidence_and_report(stage: Stage, tell: Tell) -> None:
@@ -173,13 +172,12 @@ async def test_killed_between_evidence_and_report(stage: Stage, tell: Tell) -> N
         await stage.opened()
         await stage.locked()
         assert not list(evidence.rglob("*.json"))
-        await stage.proposed()
-        await stage.finished()
-        await killer.rest()
+        await stage.decided()
+        await killer.done()
     assert stage.runs[0].logged("sources agree")
     assert not stage.runs[0].logged("done", duty="Report")
     assert list(evidence.rglob("*.json"))
-    tell(await ended_right(stage))
+    tell(await ended_right(stage, starts=2))
 
 
 async def test_killed_between_agreement_and_evidence(stage: Stage, tell: Tell) -> None:
@@ -193,7 +191,5 @@ async def test_killed_between_agreement_and_evidence(stage: Stage, tell: Tell) -
         await stage.until(lambda: sum(bool(r.logged("rigged")) for r in stage.runs) >= 2)
         assert await stage.oracle.reports() == []
         stage.home.program = plain
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    tell(await ended_right(stage))
+        await stage.decided()
+    tell(await ended_right(stage, starts=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -25,11 +26,7 @@ async def test_the_node_goes_away_and_comes_back(stage: Stage, tell: Tell) -> No
         await stage.until_logged("cannot follow the chain")
         stage.wire.dead = False
         await stage.until_logged("following the chain again")
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.play_on()
     tell(await ended_right(stage))
 
 
@@ -61,9 +58,7 @@ async def test_the_node_goes_away_in_the_middle_of_a_send(
     async with stage.kept():
         await stage.play()
         await mending
-        await stage.rest()
     assert fired
-    assert len(stage.runs) == 1
     tell(await ended_right(stage))
 
 
@@ -75,13 +70,9 @@ async def test_a_node_whose_head_stands_still(stage: Stage, tell: Tell) -> None:
             await stage.opened()
             stage.wire.frozen = await stage.chain.number()
             seen = len(second.seen)
-            await stage.locked()
-            await stage.proposed()
-            await stage.finished()
-            await stage.rest()
+            await stage.play_on()
         asked = {method for method, _ in second.seen[seen:]}
     assert {"eth_getLogs", "eth_call", "eth_estimateGas", SEND} <= asked
-    assert len(stage.runs) == 1
     tell(await ended_right(stage))
 
 
@@ -96,36 +87,28 @@ async def test_the_only_node_stands_still_for_a_while(stage: Stage, tell: Tell) 
         await stage.until(lambda: len(stage.wire.seen) > seen + 20)
         assert not await stage.market.logs("RoundLocked")
         stage.wire.frozen = None
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.play_on()
     tell(await ended_right(stage))
 
 
 async def test_two_nodes_on_different_forks(stage: Stage, tell: Tell) -> None:
     """The preferred node is cut off for a while, and the other one follows a fork of its own"""
-    home = stage.home.settings
-    async with proxied(stage.chain.url) as second:
-        home["RPC_URL"] = f"{stage.wire.url},{second.url}"
+    async with AsyncExitStack() as stack:
+        second = await stack.enter_async_context(proxied(stage.chain.url))
+        stage.home.settings["RPC_URL"] = f"{stage.wire.url},{second.url}"
         async with stage.kept():
             await stage.opened()
             at = await stage.chain.now()
             source = ["--fork-url", stage.chain.url, "--no-storage-caching"]
-            async with running_chain(at, *source) as fork:
-                await fork.rpc("evm_mine")
-                second.target = fork.url
-                stage.wire.dead = True
-                await fork.move_to(LOCK)
-                await stage.until(lambda: locked_on(stage, fork))
-                stage.wire.dead = False
-                await stage.locked()
-                await stage.proposed()
-                await stage.finished()
-                await stage.rest()
-                assert len(stage.runs) == 1
-                tell(await ended_right(stage, fork=fork))
+            fork = await stack.enter_async_context(running_chain(at, *source))
+            await fork.rpc("evm_mine")
+            second.target = fork.url
+            stage.wire.dead = True
+            await fork.move_to(LOCK)
+            await stage.until(lambda: locked_on(stage, fork))
+            stage.wire.dead = False
+            await stage.play_on()
+        tell(await ended_right(stage, fork=fork))
 
 
 async def locked_on(stage: Stage, fork: Chain) -> bool:
@@ -141,7 +124,5 @@ async def test_a_clock_that_is_wrong(seconds: int, stage: Stage, tell: Tell) -> 
     stage.home.program = ("-m", "tests.faults.rigged", "clock", str(seconds))
     async with stage.kept():
         await stage.play()
-        await stage.rest()
     assert stage.keeper.logged("rigged", fault="clock")
-    assert len(stage.runs) == 1
     tell(await ended_right(stage))

@@ -44,9 +44,8 @@ async def second(stage: Stage, key: str) -> Home:
 
 
 async def end(stage: Stage, other: Running) -> None:
-    """Both have nothing on their way, and stop cleanly."""
-    await stage.until(lambda: quiet(other, stage.homes[1]))
-    await stage.rest()
+    """Both have nothing on their way, and the other one stops cleanly."""
+    await stage.until(lambda: quiet(other, stage.homes[1]) and quiet(stage.keeper, stage.home))
     assert await other.terminate() == 0, "\n".join(other.raw)
 
 
@@ -88,11 +87,10 @@ async def test_one_key_and_a_lease(stage: Stage, redis: RedisServer, tell: Tell)
         assert not entries(other_home)
         await stage.keeper.kill()
         await stage.until(lambda: bool(other.logged(CHARGE)) or bool(stage.keeper.logged(CHARGE)))
-        await stage.proposed()
-        await stage.finished()
+        await stage.decided()
         await end(stage, other)
     assert stage.runs[0].process.returncode == -signal.SIGKILL
-    tell(await ended_right(stage))
+    tell(await ended_right(stage, starts=2))
 
 
 @pytest.mark.slow
@@ -140,11 +138,7 @@ async def test_one_key_and_one_disk(stage: Stage, tell: Tell) -> None:
         code, _, err = await stage.home.process("run", "--send")
         assert code not in (0, None)
         assert "another keeper with the same key" in err
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.play_on()
     tell(await ended_right(stage))
 
 
@@ -160,15 +154,11 @@ async def test_redis_goes_away(how: str, stage: Stage, redis: RedisServer, tell:
             redis.freeze()
         await stage.until(lambda: lost_charge(stage.keeper))
         await stage.chain.move_to(LOCK)
-        await stage.until_logged("put off", duty="LockRound")
+        await stage.until_put_off("LockRound", "or Redis does not answer")
         assert not await stage.market.logs("RoundLocked")
         if how == "killed":
             await redis.start()
         else:
             redis.thaw()
-        await stage.locked()
-        await stage.proposed()
-        await stage.finished()
-        await stage.rest()
-    assert len(stage.runs) == 1
+        await stage.play_on()
     tell(await ended_right(stage))

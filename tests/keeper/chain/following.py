@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.follow import Follower
+from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import Chain
-
-PATIENCE = 60.0  # seconds; a wait that takes as long has failed
 
 
 def state(follower: Follower) -> dict[str, Any]:
@@ -53,13 +52,6 @@ async def following(
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for something to come true."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def caught_up(follower: Follower, chain: Chain) -> None:

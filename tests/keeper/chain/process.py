@@ -9,13 +9,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from demo.publishers import Publishers
 from keeper.__main__ import main
+from tests.keeper.chain.waiting import Condition, holds, until
 from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
 
 PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
@@ -145,18 +146,15 @@ class Running:
         wanted = {"event": event, **values}
         return [line for line in self.lines if wanted.items() <= line.items()]
 
-    async def until(self, condition: Callable[[], Awaitable[bool] | bool]) -> None:
+    async def until(self, condition: Condition) -> None:
         """Waits for something to come true while the keeper runs."""
-        try:
-            async with asyncio.timeout(PATIENCE):
-                while True:
-                    result = condition()
-                    if await result if isinstance(result, Awaitable) else result:
-                        return
-                    assert self.process.returncode is None, "\n".join(self.raw)
-                    await asyncio.sleep(0.03)
-        except TimeoutError:
-            raise AssertionError("in vain:\n" + "\n".join(self.raw)) from None
+
+        async def holds_while_it_runs() -> bool:
+            if not (held := await holds(condition)):
+                assert self.process.returncode is None, "\n".join(self.raw)
+            return held
+
+        await until(holds_while_it_runs, PATIENCE, lambda: self.raw)
 
     async def until_logged(self, event: str, **values: Any) -> dict[str, Any]:
         await self.until(lambda: bool(self.logged(event, **values)))

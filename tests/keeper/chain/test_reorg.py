@@ -18,8 +18,9 @@ from keeper.domain.draw import POWERBALL
 from keeper.errors import RpcDown
 from keeper.follow import Follower
 from tests.keeper.chain.conftest import DRAW, START
-from tests.keeper.chain.following import Fork, caught_up, following, fresh_state, state, until
+from tests.keeper.chain.following import Fork, caught_up, following, fresh_state, state
 from tests.keeper.chain.proxy import proxied
+from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E, running_chain
 from tests.keeper.web_world import Socket, connected, serving
 

@@ -1,0 +1,33 @@
+"""Waiting for something to come true: the one loop that all tests of a real chain wait in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+PATIENCE = 60.0  # seconds; a wait that takes as long has failed
+
+Condition = Callable[[], Awaitable[bool] | bool]
+
+
+async def until(
+    condition: Condition, patience: float = PATIENCE, told: Callable[[], Iterable[str]] = tuple
+) -> None:
+    """Waits for something to come true.
+
+    Args:
+        patience: seconds.
+        told: lines for whoever has waited in vain.
+    """
+    try:
+        async with asyncio.timeout(patience):
+            while not await holds(condition):
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError("\n".join(["in vain:", *told()])) from None
+
+
+async def holds(condition: Condition) -> bool:
+    """Whether it is true now."""
+    result = condition()
+    return await result if isinstance(result, Awaitable) else result
