@@ -78,7 +78,7 @@ async def test_a_change_is_found(tmp_path: Path, number: int, how: str) -> None:
     lines = path.read_bytes().split(b"\n")[:-1]
     match how:
         case "changed":
-            lines[number] = lines[number].replace(b'"at":', b'"at":1')
+            lines[number] = lines[number].replace(b'"at":1', b'"at":2')
         case "left out":
             del lines[number]
         case "spaced":
