@@ -157,6 +157,8 @@ class Book:
         self._require_open()
         bet = self._accounts[user].bets[index]
         kept = self.matched_of(bet)
+        if kept == bet.amount or bet.offset + bet.amount != self._lines[bet.prediction]:
+            raise RuleBroken("the bet does not end its line unmatched")  # an event was left out
         self._accounts[user].bets[index] = replace(bet, amount=kept)
         back = bet.amount - kept
         self._lines[bet.prediction] -= back

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from demo import rules
 from demo.rules import StrictBook
-from keeper.domain.lines import Prediction, RoundStatus, RuleBroken, apply, fee_at
+from keeper.domain.lines import Book, Prediction, RoundStatus, RuleBroken, apply, fee_at
 
 EVEN, ODD, HIGH, LOW, EVEN_LOW, ODD_HIGH, EVEN_HIGH, ODD_LOW = Prediction
 USERS = ("ann", "bob", "cyd")
@@ -147,6 +147,27 @@ def test_events_of_matched_bets_and_cancellations_rebuild_the_round() -> None:
     apply(book, "RoundFinalized", {"winningNumber": 0})
     apply(book, "WinningsClaimed", {"user": "ann", "amount": 60})
     assert book.paid + book.fees() == book.staked
+
+
+def test_a_cancellation_before_which_an_event_was_left_out_is_noticed() -> None:
+    """By the keeper's book, too: what the contract cannot have done is not rebuilt."""
+
+    def placed(user: str, side: Prediction, amount: int) -> tuple[str, dict[str, object]]:
+        return "BetPlaced", {"user": user, "prediction": side, "amount": amount}
+
+    def rebuilt(*events: tuple[str, dict[str, object]]) -> int:
+        book = Book(200)
+        for name, args in events:
+            apply(book, name, args)
+        return book.line_total(EVEN)
+
+    ann, bob, cyd = placed("ann", EVEN, 10), placed("bob", ODD, 4), placed("cyd", EVEN, 10)
+    ann_goes, cyd_goes = (("BetCancelled", {"user": u, "betIndex": 0}) for u in ("ann", "cyd"))
+    assert rebuilt(ann, bob, cyd, cyd_goes, ann_goes) == 4
+    with pytest.raises(RuleBroken):  # cyd's bet still stands above it
+        rebuilt(ann, bob, cyd, ann_goes)
+    with pytest.raises(RuleBroken):  # all of it is matched
+        rebuilt(ann, placed("bob", ODD, 10), ann_goes)
 
 
 # ---- whatever is done
