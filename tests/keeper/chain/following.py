@@ -1,18 +1,22 @@
-"""A follower at work on a real chain, and what its views say."""
+"""A follower at work on a real chain, what its views say, and what a client of it is told."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from keeper import metrics
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.follow import Follower
+from keeper.web.hub import Hub
+from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chain.waiting import until
-from tests.keeper.chainfixtures import Chain
+from tests.keeper.chainfixtures import Chain, Deployed
+from tests.keeper.web_world import Socket, connected, serving
 
 
 def state(follower: Follower) -> dict[str, Any]:
@@ -54,6 +58,22 @@ async def following(
         await asyncio.gather(task, return_exceptions=True)
 
 
+@contextlib.asynccontextmanager
+async def seen_through(deployed: Deployed, *urls: str) -> AsyncIterator[tuple[Rpc, ContractMarket]]:
+    """A market by way of these nodes, the preferred first."""
+    rpc = Rpc(urls, deployed.chain.chain_id)
+    try:
+        yield rpc, ContractMarket(rpc, deployed.address, deployed.game, deployed.block)
+    finally:
+        await rpc.close()
+
+
+def spans(node: Proxy) -> list[int]:
+    """How many blocks each request for the logs of a range was about."""
+    ranges = [p[0] for m, p in node.seen if m == "eth_getLogs" and "toBlock" in p[0]]
+    return [int(r["toBlock"], 16) - int(r["fromBlock"], 16) + 1 for r in ranges]
+
+
 async def caught_up(follower: Follower, chain: Chain) -> None:
     """Waits until the follower has read the chain's newest block as it is now."""
     newest = (await chain.rpc("eth_getBlockByNumber", "latest", False))["hash"]
@@ -75,3 +95,34 @@ class Fork:
         later = at or await self._chain.now() + 7
         assert await self._chain.rpc("evm_revert", self._snapshot)
         await self._chain.rpc("evm_setNextBlockTimestamp", later)
+
+
+@dataclass
+class _Shown:
+    """What is served."""
+
+    hub: Hub
+    url: str = ""
+
+
+@contextlib.asynccontextmanager
+async def client_of(follower: Follower) -> AsyncIterator[Socket]:
+    """A greeted client of a server that tells what the follower reads."""
+    async with serving(_Shown(follower.hub)) as session, connected(session) as client:
+        yield client
+
+
+async def told_until(client: Socket, staked: int) -> list[dict[str, Any]]:
+    """The bets a client is told, up to the one that brings the round to so much."""
+    heard: list[dict[str, Any]] = []
+    while not heard or heard[-1]["removed"] or heard[-1]["data"]["totalStaked"] != str(staked):
+        if (frame := await client.hear())["event"] == "BetPlaced":
+            heard.append(frame)
+    await client.say(op="ping", id=0)
+    assert {frame.get("event") for frame in await client.hear_until("pong")} <= {"BetMatched", None}
+    return heard
+
+
+def healed() -> float:
+    """How many blocks have been taken back so far."""
+    return float(metrics.REORGANIZATIONS._value.get())

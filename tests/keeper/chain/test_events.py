@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from web3.exceptions import BlockNotFound
 
 from keeper.chain.events import DEPTH, Batch, EventFeed
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import MEGA_MILLIONS
-from keeper.errors import RpcDown
+from keeper.errors import RpcDown, RpcRefused
 from keeper.ports import ChainEvent
+from tests.keeper.chain.following import seen_through
+from tests.keeper.chain.proxy import proxied
 from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E
 
 ANN, BOB = BETTORS[:2]
@@ -112,67 +113,58 @@ async def test_a_chain_that_began_again_is_read_again(
 
 
 async def test_a_node_that_lags_behind_the_head_it_shows_hides_no_event(
-    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
+    chain: Chain, deployed: Deployed
 ) -> None:
     """Behind one address several nodes: one tells the head, another that is behind the logs."""
-    feed = EventFeed(rpc, [market], 1000)
-    await read_all(feed)
-    get_logs, behind = rpc.w3.eth.get_logs, await chain.number()
+    async with proxied(chain.url) as node, seen_through(deployed, node.url) as (rpc, market):
+        feed = EventFeed(rpc, [market], 1000)
+        await read_all(feed)
+        behind = await chain.number()
 
-    async def of_another_node(query: dict[str, Any]) -> list[Any]:
-        if "blockHash" not in query:
-            return list(await get_logs({**query, "toBlock": min(query["toBlock"], behind)}))
-        found = await rpc.w3.eth.get_block(query["blockHash"])
-        if found["number"] > behind:
-            raise BlockNotFound("unknown block")
-        return list(await get_logs(query))  # type: ignore[arg-type]
+        def another_tells_logs(method: str, _: list[Any]) -> None:
+            node.frozen = behind if method == "eth_getLogs" else None
 
-    rpc.w3.eth.get_logs = of_another_node  # type: ignore[method-assign,assignment]
-    for i in range(3):
-        await deployed.bet(ANN, 1, i, E)
-    with pytest.raises(RpcDown, match="does not have the block"):
-        await feed.poll()
-    behind += 2  # part of a poll is not a part of its events
-    with pytest.raises(RpcDown, match="does not have the block"):
-        await feed.poll()
-    behind += 1
-    assert sum(e.name == "BetPlaced" for e in events_of(await read_all(feed))) == 3
+        node.before = another_tells_logs
+        for i in range(3):
+            await deployed.bet(ANN, 1, i, E)
+        with pytest.raises(RpcRefused, match="unknown block"):
+            await feed.poll()
+        behind += 2  # part of a poll is not a part of its events
+        with pytest.raises(RpcRefused, match="unknown block"):
+            await feed.poll()
+        behind += 1
+        assert sum(e.name == "BetPlaced" for e in events_of(await read_all(feed))) == 3
 
 
-async def test_what_the_index_no_longer_tells_is_not_void(
-    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed
-) -> None:
+async def test_what_the_index_no_longer_tells_is_not_void(chain: Chain, deployed: Deployed) -> None:
     """Only a block with another hash takes events back, not an index that lags or flickers."""
     await deployed.bet(ANN, 1, 0, E)
-    feed = EventFeed(rpc, [market], 1000)
-    (first,) = await read_all(feed)
-    get_logs = rpc.w3.eth.get_logs
-
-    async def nothing(_: object) -> list[Any]:
-        return []
-
-    rpc.w3.eth.get_logs = nothing  # type: ignore[method-assign,assignment]
-    await chain.rpc("evm_mine")
-    batch = await feed.poll()
-    assert (batch.events, batch.survives, batch.removed) == ([], None, ())
-    assert batch.unsettled == first.unsettled
-    rpc.w3.eth.get_logs = get_logs  # type: ignore[method-assign]
-    batch = await feed.poll()
-    assert (batch.events, batch.survives) == ([], None)
+    async with proxied(chain.url) as node, seen_through(deployed, node.url) as (rpc, market):
+        feed = EventFeed(rpc, [market], 1000)
+        (first,) = await read_all(feed)
+        node.lies["eth_getLogs"] = lambda _params, _logs: []
+        await chain.rpc("evm_mine")
+        batch = await feed.poll()
+        assert (batch.events, batch.survives, batch.removed) == ([], None, ())
+        assert batch.unsettled == first.unsettled
+        node.lies.clear()
+        batch = await feed.poll()
+        assert (batch.events, batch.survives) == ([], None)
 
 
-async def test_what_fails_is_read_again(rpc: Rpc, market: ContractMarket) -> None:
+async def test_what_fails_is_read_again(
+    rpc: Rpc, market: ContractMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A poll that breaks off between blocks and logs leaves the cursor where it was."""
     feed = EventFeed(rpc, [market], 1000)
-    get_logs = rpc.w3.eth.get_logs
 
     async def broken(_: object) -> None:
         raise ConnectionResetError
 
-    rpc.w3.eth.get_logs = broken  # type: ignore[method-assign,assignment]
-    with pytest.raises(RpcDown, match="does not answer"):
-        await feed.poll()
-    rpc.w3.eth.get_logs = get_logs  # type: ignore[method-assign]
+    with monkeypatch.context() as patched:
+        patched.setattr(rpc.w3.eth, "get_logs", broken)
+        with pytest.raises(RpcDown, match="does not answer"):
+            await feed.poll()
     assert events_of(await read_all(feed))[-1].name == "RoundCreated"
 
 

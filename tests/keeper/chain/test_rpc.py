@@ -280,9 +280,10 @@ async def test_a_transaction_goes_to_every_node(chain: Chain) -> None:
         await rpc.close()
 
 
-async def test_a_transaction_that_no_node_takes(both: Rpc, two: tuple[Proxy, Proxy]) -> None:
+async def test_a_transaction_that_no_node_takes(
+    both: Rpc, two: tuple[Proxy, Proxy], chain: Chain
+) -> None:
     first, second = two
-    chain = Chain(first.url, 31337, None, None)  # type: ignore[arg-type]  # only its id is read
     with pytest.raises(Unfunded):
         await both.broadcast(await signed(chain, 0, value=10**30))
     first.error = "tip too low"
