@@ -145,7 +145,7 @@ def probe(config: Path | None, game: str, date: str, named: tuple[str, ...], raw
 
 @main.command()
 @click.argument("game", required=False)
-@click.argument("round_id", metavar="ROUND", required=False, type=click.IntRange(min=1))
+@click.argument("round_id", metavar="[ROUND]", required=False, type=click.IntRange(min=1))
 @click.pass_obj
 def status(config: Path | None, game: str | None, round_id: int | None) -> None:
     """Show the chain, the account and the latest rounds; of one GAME, or one ROUND of it.
@@ -180,10 +180,16 @@ def journal_() -> None:
 @journal_.command("verify")
 @click.argument("file", type=_FILE)
 def verify_journal(file: Path) -> None:
-    """Check that no line of a journal FILE was changed or left out, and show what it tells."""
+    """Check that each line of a journal FILE follows from the one before; show what it tells.
+
+    Lines that are missing at the end show by the hash of the last alone: compare it with one
+    that was noted before.
+    """
     story = journal.verify(file)
     show.table(show.JOURNAL, map(show.journal_row, story.entries))
     live = f"nonce {story.live[0].nonce} is still open" if story.live else "nothing is open"
+    if story.torn:
+        live += f"; {story.torn} bytes after it were not written to their end and do not count"
     click.echo(f"holds: {len(story.entries)} lines, keccak256 of the last {story.last}; {live}")
 
 

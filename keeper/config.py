@@ -10,7 +10,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, RedisDsn, Secret
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    RedisDsn,
+    Secret,
+    StringConstraints,
+)
 from pydantic import ValidationError as Invalid
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -29,6 +37,9 @@ _ByCommas = Annotated[
     NoDecode,
     BeforeValidator(lambda v: [t.strip() for t in v.split(",")] if isinstance(v, str) else v),
 ]
+
+# Exactly as browsers send it: nothing after the host and its port.
+_Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
 def _known(names: Collection[str]) -> AfterValidator:
@@ -73,7 +84,7 @@ class Settings(BaseSettings):
     keystore: Path | None = Field(None, description="an Ethereum keystore file")
     keystore_password_file: Path | None = Field(None, description="a file with its password")
 
-    data_dir: Path = Field(Path("data"), description="a folder for evidence")
+    data_dir: Path = Field(Path("data"), description="a folder for evidence and the journal")
     poll_seconds: float = Field(2, gt=0, le=3600, description="seconds between looks at the chain")
     rounds_ahead: int = Field(3, ge=0, le=24, description="draws for which rounds are kept open")
     report_delay_seconds: int = Field(300, ge=0, description="seconds from a draw to its report")
@@ -90,7 +101,9 @@ class Settings(BaseSettings):
 
     http_host: str = Field("127.0.0.1", min_length=1, description="the address to serve on")
     http_port: int = Field(8080, ge=0, le=65535, description="the port to serve on; 0: any free")
-    origins: _ByCommas[str] = Field((), description="origins of pages that may connect, by commas")
+    origins: _ByCommas[_Origin] = Field(
+        (), description="origins of pages that may connect, by commas: https://example.org, ..."
+    )
 
     sources: Annotated[dict[str, HttpUrl], _known(HOMES)] = Field(
         {}, description=f"base URLs of publishers, each its own setting: {', '.join(HOMES)}"

@@ -30,7 +30,7 @@ from keeper.store.evidence import sync_folders
 
 _START = "0x" + "00" * 32
 _LATEST = 1 << 33  # unix seconds, the year 2242
-_TOLD = {"at": int, "nonce": int}
+_TOLD = {"seq": int, "prev": str, "at": int, "event": str, "nonce": int}
 _INTENT = _TOLD | {field.name: field.type for field in fields(Intent)}
 _ENDS = frozenset({"mined", "lost", "refused"})
 
@@ -43,22 +43,27 @@ class Story:
         entries: all of them, in order.
         live: the signed transactions of the nonce whose end is not told yet.
         last: the hash of the last line, which the next one names.
+        torn: bytes after it that were not written to their end, and do not count.
     """
 
     entries: list[dict[str, Any]]
     live: list[Intent]
     last: str
+    torn: int = 0
 
     def take(self, line: bytes) -> None:
         """The next line, without its end. Raises ValueError when it is not the next one."""
-        entry = json.loads(line)
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
+            entry = None
         if not isinstance(entry, dict) or _line(entry) != line:
             raise ValueError("it is not in the form that is written")
+        told = _INTENT if entry.get("event") == "intent" else _TOLD
+        if wrong := [name for name, kind in told.items() if type(entry.get(name)) is not kind]:
+            raise ValueError(f"{wrong[0]} is missing, or of another type")
         if (entry["seq"], entry["prev"]) != (len(self.entries), self.last):
             raise ValueError("it does not follow from the one before")
-        told = _INTENT if entry["event"] == "intent" else _TOLD
-        if wrong := [name for name, kind in told.items() if type(entry[name]) is not kind]:
-            raise ValueError(f"{wrong[0]} is of another type")
         if not 0 <= entry["at"] < _LATEST:
             raise ValueError("it is of no time")
         if entry["event"] == "intent":
@@ -93,7 +98,7 @@ class FileJournal:
                 self._file.truncate(self._size)
             except BlockingIOError:
                 why = f"another keeper with the same key writes {self.path}"
-                raise JournalError(why) from None
+                raise JournalError(f"{why}: each needs a data folder of its own") from None
             except OSError as exc:
                 raise JournalError(f"cannot open {self.path}: {exc.strerror}") from exc
             on_failure.pop_all()
@@ -143,13 +148,16 @@ class FileJournal:
 def verify(path: Path) -> Story:
     """Reads a journal and checks that each line follows from the one before.
 
-    Raises JournalError, which names the first line that does not.
+    Raises JournalError, which names the first line that does not, or that there is none.
     """
     try:
         with path.open("rb") as file:
-            return _read(file, path)[0]
+            story, _ = _read(file, path)
     except OSError as exc:
         raise JournalError(f"cannot read {path}: {exc.strerror}") from exc
+    if not story.entries:
+        raise JournalError(f"{path} is no journal, or one without a whole line")
+    return story
 
 
 def _read(file: IO[bytes], path: Path) -> tuple[Story, int]:
@@ -159,11 +167,11 @@ def _read(file: IO[bytes], path: Path) -> tuple[Story, int]:
     file.seek(0)
     content = file.read()
     whole = content[: content.rfind(b"\n") + 1]
-    story = Story([], [], _START)
+    story = Story([], [], _START, torn=len(content) - len(whole))
     for number, line in enumerate(whole.split(b"\n")[:-1], 1):
         try:
             story.take(line)
-        except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        except ValueError as exc:
             raise JournalError(f"{path} was changed at line {number}: {exc}") from exc
     return story, len(whole)
 

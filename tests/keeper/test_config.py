@@ -73,6 +73,8 @@ def test_the_file_named_goes_before_the_usual_one(
     ("name", "value", "says"),
     [
         ("RPC_URL", f"ftp://u:{SECRET}@host", "wants http(s) URLs of nodes"),
+        ("ORIGINS", f"https://{SECRET}.example/", "wants origins of pages that may connect"),
+        ("ORIGINS", "not a url", "wants origins of pages that may connect"),
         ("RPC_URL", SECRET, "wants http(s) URLs of nodes"),
         ("CHAIN_ID", SECRET, "wants the id of the chain"),
         ("CHAIN_ID", "-1", "(input should be greater than or equal to 0)"),

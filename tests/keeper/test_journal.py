@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,10 +144,10 @@ async def test_two_nonces_are_never_live(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("max_fee", "much", "max_fee is of another type"),
-        ("nonce", True, "nonce is of another type"),
-        ("function", 1, "function is of another type"),
-        ("at", "soon", "at is of another type"),
+        ("max_fee", "much", "max_fee is missing, or of another type"),
+        ("nonce", True, "nonce is missing, or of another type"),
+        ("function", 1, "function is missing, or of another type"),
+        ("at", "soon", "at is missing, or of another type"),
         ("at", -1, "it is of no time"),
         ("at", 10**30, "it is of no time"),
     ],
@@ -163,6 +164,34 @@ async def test_a_chain_of_nonsense_is_told_in_one_line(
     assert (told.exit_code, told.output) == (
         1,
         f"keeper: {path} was changed at line 1: {why}\n",
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"half a line", b"{}"])
+def test_what_has_no_whole_line_is_no_journal(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "any"
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="is no journal, or one without a whole line"):
+        verify(path)
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b"{}", b"1", b"\xff", b'{"event":"intent"}'])
+def test_what_is_no_line_of_a_journal_is_told_in_our_words(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "any"
+    path.write_bytes(line + b"\n")
+    with pytest.raises(JournalError) as told:
+        verify(path)
+    ours = "it is not in the form that is written", "seq is missing, or of another type"
+    assert str(told.value) in [f"{path} was changed at line 1: {why}" for why in ours]
+
+
+async def test_a_torn_end_is_told(tmp_path: Path) -> None:
+    path = await written(tmp_path)
+    path.write_bytes(path.read_bytes()[:-20])
+    told = CliRunner().invoke(main, ["journal", "verify", str(path)])
+    assert told.exit_code == 0
+    assert re.search(
+        r"holds: 5 lines, .* nothing is open; \d+ bytes after it were not", told.output
     )
 
 
