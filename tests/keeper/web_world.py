@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
@@ -94,9 +94,16 @@ class _Errors(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+class Served(Protocol):
+    """Whose hub is served, and who hears where."""
+
+    hub: Hub
+    url: str
+
+
 @asynccontextmanager
 async def serving(
-    world: World,
+    world: Served,
     health: Mapping[str, Any] | None = None,
     faults: tuple[str, ...] = (),
     troubles: Sequence[str] = (),

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 
+from keeper.chain.fees import Pricing
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
+from keeper.chain.sender import KeySender
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
+from keeper.store.journal import FileJournal
 from tests.keeper.chainfixtures import (
     BETTORS,
     KEEPER,
+    KEEPER_KEY,
     Chain,
     Deployed,
     DeployedOracle,
@@ -23,6 +31,8 @@ from tests.keeper.chainfixtures import (
 
 DRAW = draw_time(POWERBALL, dt.date(2026, 8, 19))
 START = DRAW - 86_400
+
+Senders = Callable[..., KeySender]
 
 
 @pytest.fixture
@@ -68,3 +78,33 @@ async def decided(chain: Chain, oracle: DeployedOracle) -> Deployed:
     await market.bet(BETTORS[0], 1, 0, 3 * E)
     await market.bet(BETTORS[1], 1, 1, 2 * E)
     return market
+
+
+@pytest.fixture
+async def held(chain: Chain, deployed: Deployed) -> Chain:
+    """The chain, which mines only when told from now on."""
+    await chain.rpc("evm_setAutomine", False)
+    return chain
+
+
+@pytest.fixture
+def account() -> LocalAccount:
+    """Of the keeper's key."""
+    found: LocalAccount = Account.from_key(KEEPER_KEY)
+    return found
+
+
+@pytest.fixture
+def senders(rpc: Rpc, account: LocalAccount, tmp_path: Path) -> Iterator[Senders]:
+    """Makes keepers' senders; one after the other in a folder, the one before as if killed."""
+    journals: dict[str, FileJournal] = {}
+
+    def start(pricing: Pricing, folder: str = "one", lease: Any = None) -> KeySender:
+        if folder in journals:
+            journals[folder].close()
+        journals[folder] = FileJournal(tmp_path / folder, 31337, KEEPER)
+        return KeySender(rpc, account, pricing, journals[folder], lease)
+
+    yield start
+    for journal in journals.values():
+        journal.close()

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from keeper.chain.fees import GWEI, Pricing, going_rate, priced
@@ -21,16 +20,10 @@ from keeper.errors import Reverted, TooExpensive, Unfunded
 from keeper.ports import DryRun, Sent
 from keeper.store.journal import FileJournal
 from tests.keeper.chain.conftest import DRAW, START
+from tests.keeper.chain.sending import NEXT, until_pending
 from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, running_chain
 
 PRICING = Pricing(max_fee=500 * GWEI, patience=60, farewell=30)
-NEXT = DRAW + 3 * 86_400
-
-
-@pytest.fixture
-def account() -> LocalAccount:
-    found: LocalAccount = Account.from_key(KEEPER_KEY)
-    return found
 
 
 @pytest.fixture
@@ -193,40 +186,27 @@ async def test_mined_but_refused_tells_why(
     assert (told.value.name, told.value.args_["status"]) == ("WrongStatus", 2)
 
 
-async def until_pending(chain: Chain, count: int) -> None:
-    async with asyncio.timeout(60):
-        while int((await chain.rpc("txpool_status"))["pending"], 16) < count:
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-async def not_mining(chain: Chain, deployed: Deployed) -> Chain:
-    """The chain, which mines only when told from now on."""
-    await chain.rpc("evm_setAutomine", False)
-    return chain
-
-
 async def test_a_cancelled_send_is_still_awaited(
-    sender: KeySender, market: ContractMarket, not_mining: Chain
+    sender: KeySender, market: ContractMarket, held: Chain
 ) -> None:
     task = asyncio.create_task(sender.send(market, "createRound", NEXT))
-    await until_pending(not_mining, 1)
+    await until_pending(held, 1)
     task.cancel()
     for _ in range(20):
         await asyncio.sleep(0.005)
     assert not task.done()
-    await not_mining.rpc("evm_mine")
+    await held.rpc("evm_mine")
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await market.round_of(NEXT) == 2
 
 
 async def test_a_cancelled_send_is_not_awaited_for_ever(
-    rpc: Rpc, account: LocalAccount, journal: FileJournal, market: ContractMarket, not_mining: Chain
+    rpc: Rpc, account: LocalAccount, journal: FileJournal, market: ContractMarket, held: Chain
 ) -> None:
     brief = KeySender(rpc, account, replace(PRICING, farewell=0.1), journal)
     task = asyncio.create_task(brief.send(market, "createRound", NEXT))
-    await until_pending(not_mining, 1)
+    await until_pending(held, 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 25)

@@ -1,0 +1,154 @@
+"""What a transaction offers: more when it waits or is refused, and never above the cap."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
+from keeper.chain.fees import GWEI, dearer, going_rate
+from keeper.chain.market import ContractMarket
+from keeper.chain.rpc import Rpc
+from keeper.errors import NotMined, RpcRefused
+from keeper.ports import Intent, Sent
+from tests.keeper.chain.conftest import Senders
+from tests.keeper.chain.sending import (
+    HASTY,
+    LATER,
+    NEXT,
+    PATIENT,
+    QUICK,
+    base_fee,
+    mine,
+    story,
+    told,
+    until_pending,
+)
+from tests.keeper.chain.waiting import until
+from tests.keeper.chainfixtures import KEEPER, Chain, Deployed
+
+
+async def test_what_is_not_mined_in_time_is_replaced_for_more(
+    senders: Senders, market: ContractMarket, held: Chain, tmp_path: Path
+) -> None:
+    sending = asyncio.create_task(senders(QUICK).send(market, "createRound", NEXT))
+    await until(lambda: len(told(tmp_path)) >= 3)
+    await until_pending(held, 1)
+    await mine(held)
+    sent = await sending
+    assert await market.round_of(NEXT) == 2
+    entries = story(tmp_path)
+    first, *others, end = entries
+    assert {e["event"] for e in (first, *others)} == {"intent"}
+    assert len({e["nonce"] for e in entries}) == 1
+    for before, after in zip((first, *others), others, strict=False):
+        assert after["max_fee"] >= before["max_fee"] * 1.1
+        assert after["tip"] >= before["tip"] * 1.1
+    assert (end["event"], end["hash"], end["status"]) == ("mined", sent.tx_hash, 1)
+    assert sent.tx_hash in {e["hash"] for e in others}
+    assert int((await held.rpc("txpool_status"))["pending"], 16) == 0
+
+
+async def test_a_replacement_follows_the_base_fee(
+    senders: Senders, market: ContractMarket, held: Chain, tmp_path: Path
+) -> None:
+    sending = asyncio.create_task(senders(QUICK).send(market, "createRound", NEXT))
+    await until_pending(held, 1)
+    await base_fee(held, 100)
+    await held.rpc("evm_mine")  # too dear for what waits
+    await held.rpc("evm_setAutomine", True)
+    sent = await sending
+    tx = await held.rpc("eth_getTransactionByHash", sent.tx_hash)
+    assert int(tx["maxFeePerGas"], 16) > 87 * GWEI
+
+
+async def test_the_cap_holds_for_replacements(
+    senders: Senders, market: ContractMarket, held: Chain, tmp_path: Path
+) -> None:
+    capped = replace(QUICK, max_fee=5 * GWEI, patience=4)
+    await base_fee(held, 1)
+    await held.rpc("evm_mine")
+    sending = asyncio.create_task(senders(capped).send(market, "createRound", NEXT))
+    await until_pending(held, 1)
+    await base_fee(held, 100)
+    await mine(held)
+    with pytest.raises(NotMined, match=r"was sent and is not .* mined: gas costs .* allow 5$"):
+        await sending
+    assert max(e["max_fee"] for e in story(tmp_path)) <= 5 * GWEI
+    # Nothing else of this key goes before it, and nothing is forgotten.
+    with pytest.raises(NotMined):
+        await senders(HASTY).send(market, "createRound", LATER)
+    assert len({e["nonce"] for e in story(tmp_path)}) == 1
+    await base_fee(held, 1)
+    await mine(held)
+    assert isinstance(await senders(PATIENT).send(market, "createRound", LATER), Sent)
+    assert (await market.round_of(NEXT), await market.round_of(LATER)) == (2, 3)
+
+
+def test_dearer_is_enough_for_nodes_and_never_above_the_cap() -> None:
+    intent = Intent(1, "f", "0x", "0x", 1, 100, 10, "0x", "0x")
+    assert dearer(intent, 13, 1000) == replace(intent, max_fee=114, tip=12)
+    assert dearer(intent, 13, 1000, (300, 40)) == replace(intent, max_fee=300, tip=40)
+    assert dearer(intent, 13, 105) == replace(intent, max_fee=105, tip=12)
+    assert dearer(replace(intent, max_fee=105, tip=105), 13, 105) is None
+
+
+@dataclass
+class Toll:
+    """A node that takes no tip below `least` wei, as validators do."""
+
+    rpc: Rpc
+    least: int
+    asked: int = 0
+
+    def __post_init__(self) -> None:
+        self._broadcast = self.rpc.broadcast
+
+    async def broadcast(self, raw: bytes) -> str:
+        self.asked += 1
+        tip = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["maxPriorityFeePerGas"]
+        if tip < self.least:
+            raise RpcRefused(
+                f"transaction underpriced: gas tip cap {tip}, minimum needed {self.least}"
+            )
+        return await self._broadcast(raw)
+
+
+async def test_a_refused_tip_is_raised(
+    senders: Senders,
+    rpc: Rpc,
+    market: ContractMarket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    toll = Toll(rpc, 25 * GWEI)
+    monkeypatch.setattr(rpc, "broadcast", toll.broadcast)
+    sent = await senders(replace(PATIENT, tip=GWEI)).send(market, "createRound", NEXT)
+    assert isinstance(sent, Sent)
+    assert toll.asked == 6  # 1, 2, 4, 8, 16, 32 gwei
+    assert told(tmp_path) == ["intent"] * 6 + ["mined"]
+    toll.least = 600 * GWEI
+    with pytest.raises(RpcRefused, match="underpriced"):
+        await senders(PATIENT).send(market, "createRound", LATER)
+    assert told(tmp_path)[-1] == "refused"
+    assert max(e.get("max_fee", 0) for e in story(tmp_path)) == PATIENT.max_fee
+
+
+async def test_the_tip_is_what_others_paid(chain: Chain, rpc: Rpc, deployed: Deployed) -> None:
+    for tip in (1, 3, 3, 3, 50):
+        await deployed.chain.rpc(
+            "eth_sendTransaction",
+            {
+                "from": KEEPER,
+                "to": KEEPER,
+                "maxFeePerGas": hex(90 * GWEI),
+                "maxPriorityFeePerGas": hex(tip * GWEI),
+            },
+        )
+    max_fee, tip = await going_rate(rpc, QUICK)
+    assert tip == 3 * GWEI
+    assert tip < max_fee <= QUICK.max_fee
