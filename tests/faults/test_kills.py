@@ -26,6 +26,10 @@ class When(StrEnum):
 
 PASS, BEFORE, AFTER, WAITING = When
 
+each_moment = pytest.mark.parametrize(
+    "when", [BEFORE, AFTER, WAITING], ids=["before", "after", "waiting"]
+)
+
 
 @dataclass
 class Killer:
@@ -118,7 +122,7 @@ async def play_to_void(stage: Stage) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", [BEFORE, AFTER, WAITING], ids=["before", "after", "waiting"])
+@each_moment
 @pytest.mark.parametrize("send", SENDS)
 async def test_killed_at_a_send(send: str, when: When, stage: Stage, tell: Tell) -> None:
     """SIGKILL: {send}, {when}"""
@@ -130,7 +134,7 @@ async def test_killed_at_a_send(send: str, when: When, stage: Stage, tell: Tell)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", [BEFORE, AFTER, WAITING], ids=["before", "after", "waiting"])
+@each_moment
 @pytest.mark.parametrize("send", VOID_SENDS)
 async def test_killed_at_a_send_of_a_void(send: str, when: When, stage: Stage, tell: Tell) -> None:
     """SIGKILL: {send}, {when}"""
