@@ -61,8 +61,7 @@ abstract contract MarketProofs {
         market = new OpenMarket(params);
     }
 
-    /// Any time, a caller with what the call brings, and a market that can pay what it may owe: else what pays would
-    /// always fail, and a proof about it would say nothing.
+    /// Any time, a caller with what the call brings, and a market that can pay what it may owe.
     function _before(address caller, uint96 value, uint40 time) internal {
         vm.warp(time);
         vm.deal(address(market), 1 << 120);
