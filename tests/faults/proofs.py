@@ -31,7 +31,7 @@ async def ended_right(
         fork: another chain on which keepers may have sent.
         votes: how often a reporter may have given its vote, the same one, in a ballot.
     """
-    assert starts in (None, len(stage.runs))
+    assert starts in (None, len(stage.runs)), f"keeper starts: {len(stage.runs)}"
     await _round(stage, void)
     await _conserved(stage, 0 if void else FEE, owed)
     await _nothing_twice(stage, votes)

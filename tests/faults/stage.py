@@ -159,7 +159,7 @@ class Stage:
     async def until_put_off(self, duty: str, why: str) -> None:
         """The keeper has said that a duty must wait, and that this is why."""
         trouble = await self.until_logged("put off", duty=duty)
-        assert why in trouble["why"]
+        assert why in trouble["why"], trouble
 
     # ---- the round, step by step
 
