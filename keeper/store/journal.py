@@ -148,14 +148,15 @@ class FileJournal:
 def verify(path: Path) -> Story:
     """Reads a journal and checks that each line follows from the one before.
 
-    Raises JournalError, which names the first line that does not, or that there is none.
+    A keeper that has sent nothing has an empty one. Raises JournalError, which names the first
+    line that does not follow, or says that no line is whole.
     """
     try:
         with path.open("rb") as file:
             story, _ = _read(file, path)
     except OSError as exc:
         raise JournalError(f"cannot read {path}: {exc.strerror}") from exc
-    if not story.entries:
+    if story.torn and not story.entries:
         raise JournalError(f"{path} is no journal, or one without a whole line")
     return story
 

@@ -167,7 +167,14 @@ async def test_a_chain_of_nonsense_is_told_in_one_line(
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"half a line", b"{}"])
+def test_the_journal_of_a_keeper_that_has_sent_nothing_is_empty(tmp_path: Path) -> None:
+    FileJournal(tmp_path, 1, "0xabc").close()
+    told = CliRunner().invoke(main, ["journal", "verify", *map(str, tmp_path.rglob("*.jsonl"))])
+    assert told.exit_code == 0
+    assert re.search(r"holds: 0 lines, .* nothing is open\n$", told.output)
+
+
+@pytest.mark.parametrize("content", [b"half a line", b"{}"])
 def test_what_has_no_whole_line_is_no_journal(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "any"
     path.write_bytes(content)
