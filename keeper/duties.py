@@ -4,14 +4,12 @@ Nothing is remembered between two derivations but which bettors are left alone f
 keeper that was killed goes on where the chain stands.
 """
 
-import datetime as dt
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from keeper.domain.calendar import draw_date, next_draw_times
-from keeper.domain.draw import Draw
+from keeper.domain.calendar import next_draw_times
 from keeper.ports import RoundStatus, Standing
 from keeper.projection import OPERATOR_ROLE, MarketView, RoundView
 
@@ -23,71 +21,27 @@ _SOON = 60  # a round that would lock within these seconds is not worth opening
 
 
 @dataclass(frozen=True, slots=True)
-class CreateRound:
-    """Open a round for the draw at `draw_time`, unix seconds UTC."""
-
-    draw_time: int
-
-
-@dataclass(frozen=True, slots=True)
-class LockRound:
-    """Announce that betting is over."""
-
-    round_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Find out what was drawn on `date`, New York, and give the round its result or a vote on it.
+class Duty:
+    """One thing to do.
 
     Attributes:
-        oracle: of the round: the key's own account, or a committee of which it is a reporter.
-        ballot: of the committee; a new one takes new votes.
-        vote: that stands already; it may be replaced by another.
+        name: of the contract's function that does it. "report" is finalizeRound where the key's
+            account alone is the oracle; "watch" asks the sources again while a committee's
+            proposal may still be vetoed.
+        about: id of the round; for createRound the draw time, unix seconds UTC.
+        bettors: whom settle pays.
+        standing: of the committee, for report and watch.
     """
 
-    round_id: int
-    date: dt.date
-    oracle: str
-    ballot: int = 0
-    vote: Draw | None = None
+    name: str
+    about: int
+    bettors: tuple[str, ...] = ()
+    standing: Standing | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Ask the sources again while the committee's proposal of `number` may still be vetoed."""
-
-    round_id: int
-    date: dt.date
-    oracle: str
-    ballot: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finalize:
-    """Carry the proposal of the round's committee, which was not vetoed, to the market."""
-
-    round_id: int
-    oracle: str
-
-
-@dataclass(frozen=True, slots=True)
-class VoidRound:
-    """End a round whose result never came."""
-
-    round_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Pay these bettors what is due to them now."""
-
-    round_id: int
-    bettors: tuple[str, ...]
-
-
-Duty = CreateRound | LockRound | Report | Watch | Finalize | VoidRound | Settle
+    @property
+    def key(self) -> Hashable:
+        """The same for what rests together: any batch of a round, any vote in a ballot."""
+        return self.name, self.about, self.standing and self.standing.ballot
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,70 +80,62 @@ def due(
         confirmed: the block up to which results count: what later ones decided is not paid yet.
     """
     duties: list[Duty] = []
-    settlings: list[Duty] = []
     for r in view.rounds.values():
-        overdue = not r.book.finished and now > r.draw_time + RESULT_WINDOW
-        if overdue:
-            duties.append(VoidRound(r.id))  # first, then one payment instead of two
-        elif not r.book.finished:
-            if now >= r.lock_time and not r.locked_at:
-                duties.append(LockRound(r.id))
-            duties += _result(view, r, now, account, terms, (standings or {}).get(r.id))
-        if not overdue and r.ended_in <= confirmed and (batch := _to_pay(r, now, terms, resting)):
-            settlings.append(Settle(r.id, batch))
+        duties += _steps(r, now, account, terms, (standings or {}).get(r.id))
     if (OPERATOR_ROLE, account) in view.roles and not view.paused:
-        duties += [CreateRound(t) for t in _to_open(view, now, terms)]
-    return duties + settlings
+        # A draw whose round was cancelled has had its round.
+        had = {r.draw_time for r in view.rounds.values()}
+        coming = next_draw_times(view.game, now + LOCK_LEAD + _SOON, now + OPENING)
+        duties += [Duty("createRound", t) for t in coming[: terms.rounds_ahead] if t not in had]
+    for r in view.rounds.values():
+        waiting = _waiting(r, now, terms, resting)
+        if r.ended_in <= confirmed and (batch := tuple(islice(waiting, terms.settle_batch))):
+            duties.append(Duty("settle", r.id, batch))
+    return duties
 
 
 def undecided(view: MarketView, now: int) -> list[RoundView]:
     """The rounds whose result may come now."""
-    return [
-        r
-        for r in view.rounds.values()
-        if not r.book.finished and r.draw_time <= now <= r.draw_time + RESULT_WINDOW
-    ]
+    rounds = view.rounds.values()
+    return [r for r in rounds if now >= r.draw_time and not (r.book.finished or _overdue(r, now))]
 
 
-def _result(
-    view: MarketView, r: RoundView, now: int, account: str | None, terms: Terms, s: Standing | None
-) -> list[Duty]:
-    """What brings an undecided round its result."""
+def _overdue(r: RoundView, now: int) -> bool:
+    return not r.book.finished and now > r.draw_time + RESULT_WINDOW
+
+
+def _steps(
+    r: RoundView, now: int, account: str | None, terms: Terms, s: Standing | None
+) -> Iterator[Duty]:
+    """What brings a round nearer to its end."""
+    if r.book.finished:
+        return
+    if _overdue(r, now):
+        yield Duty("voidRound", r.id)
+        return
+    if now >= r.lock_time and not r.locked_at:
+        yield Duty("lockRound", r.id)
     if s and 0 < s.finalizable_at <= now:
-        return [Finalize(r.id, r.oracle)]
-    if now < r.draw_time + terms.report_delay:
-        return []
-    date = draw_date(view.game, r.draw_time)
-    if s and s.finalizable_at:
-        concerned = account in (*s.committee.reporters, s.committee.guardian)
-        return [Watch(r.id, date, r.oracle, s.ballot, s.number)] if concerned else []
-    if r.oracle == account:
-        return [Report(r.id, date, r.oracle)]
-    if (
+        yield Duty("finalize", r.id)
+    elif now < r.draw_time + terms.report_delay:
+        return
+    elif s and s.finalizable_at:
+        if account in (*s.committee.reporters, s.committee.guardian):
+            yield Duty("watch", r.id, standing=s)
+    elif r.oracle == account or (
         s
         and account in s.committee.reporters
         and now <= r.draw_time + REPORT_WINDOW - s.committee.dispute_window
     ):
-        return [Report(r.id, date, r.oracle, s.ballot, s.vote)]
-    return []
+        yield Duty("report", r.id, standing=s)
 
 
-def _to_pay(
+def _waiting(
     r: RoundView, now: int, terms: Terms, resting: Container[tuple[int, str]]
-) -> tuple[str, ...]:
-    """The next batch: the unmatched from the lock on, everybody once the round is finished."""
-    if r.paid_out or r.status_at(now) is RoundStatus.OPEN:
-        return ()
-    waiting = (
-        user
-        for user in r.book.users
-        if sum(r.book.claimable(user)) >= terms.least_due and (r.id, user) not in resting
-    )
-    return tuple(islice(waiting, terms.settle_batch))
-
-
-def _to_open(view: MarketView, now: int, terms: Terms) -> list[int]:
-    """The next draws without a round. One whose round was cancelled has had its round."""
-    had = {r.draw_time for r in view.rounds.values()}
-    coming = next_draw_times(view.game, now + LOCK_LEAD + _SOON, now + OPENING)
-    return [t for t in coming[: terms.rounds_ahead] if t not in had]
+) -> Iterator[str]:
+    """Who is to be paid: the unmatched from the lock on, everything once the round is finished."""
+    if r.paid_out or r.status_at(now) is RoundStatus.OPEN or _overdue(r, now):
+        return  # an overdue round is voided first: then one payment instead of two
+    for user in r.book.users:
+        if sum(r.book.claimable(user)) >= terms.least_due and (r.id, user) not in resting:
+            yield user

@@ -15,16 +15,16 @@ from typing import Any
 import structlog
 
 from keeper import duties, metrics
-from keeper.chain.contract import Contract
 from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle, report
 from keeper.chain.sender import Simulator
-from keeper.domain.consensus import Agreed, Disagreement, Waiting, decide
-from keeper.domain.draw import Draw
+from keeper.domain.calendar import draw_date
+from keeper.domain.consensus import Disagreement, Waiting, decide
+from keeper.duties import Duty
 from keeper.errors import ChainError, KeeperError, Reverted, WrongContract
 from keeper.follow import Follower
-from keeper.ports import DryRun, EvidenceRef, Sent, Source, Standing
-from keeper.projection import MarketView, RoundView
+from keeper.ports import DryRun, Sent, Source, Standing
+from keeper.projection import MarketView
 from keeper.sources.panel import Panel
 from keeper.store.evidence import FileEvidence
 
@@ -35,9 +35,6 @@ PAYMENT_TRIES = 6  # then a bettor that refuses is left to claim
 
 # What the contracts say of a duty when somebody else was faster.
 _DONE_BEFORE = frozenset({"DrawTimeTaken", "WrongStatus", "ProposalStands", "RoundDecided"})
-
-
-_Call = tuple[str, *tuple[Any, ...]]
 
 
 @dataclass(slots=True)
@@ -69,17 +66,6 @@ class Rest:
         self._kept.pop(key, None)
 
 
-def _key(duty: duties.Duty) -> Hashable:
-    """Under which a duty rests."""
-    match duty:
-        case duties.Settle(round_id):  # the next batch of a round rests when one has failed
-            return duties.Settle, round_id
-        case duties.Report(round_id, _, _, ballot):  # whatever was voted in it already
-            return duties.Report, round_id, ballot
-        case _:
-            return duty
-
-
 @dataclass(frozen=True, slots=True)
 class Worker:
     """Everything that doing the duties of a market takes.
@@ -108,85 +94,71 @@ class Worker:
         while True:
             sent = False
             if head := self.follower.head:
-                view, now, me = self.view, head.timestamp, self.sender.address
-                standings = await self._standings(duties.undecided(view, now), me)
-                standing = self.rest, standings, self.follower.confirmed
-                wanted = duties.due(view, now, me, self.terms, *standing)
+                now, me = head.timestamp, self.sender.address
+                told = self.rest, await self._standings(now), self.follower.confirmed
+                wanted = duties.due(self.view, now, me, self.terms, *told)
                 for duty in wanted:
                     sent |= await self._attempt(duty)
-                late = sum(_key(d) in self.rest for d in wanted if not isinstance(d, duties.Watch))
+                late = sum(d.key in self.rest for d in wanted if d.name != "watch")
                 metrics.LATE.labels(self.market.game.name).set(late)
             if not sent:
                 await self.follower.news.wait()
 
-    async def _attempt(self, duty: duties.Duty) -> bool:
+    async def _attempt(self, duty: Duty) -> bool:
         """Does a duty; whether a transaction was sent. What fails is logged and rests."""
-        key = _key(duty)
-        if key in self.rest:
+        if duty.key in self.rest:
             return False
-        about = (
-            {"draw": duty.draw_time}
-            if isinstance(duty, duties.CreateRound)
-            else {"round": duty.round_id}
-        )
-        told = log.bind(game=self.market.game.name, duty=type(duty).__name__, **about)
+        about = "draw" if duty.name == "createRound" else "round"
+        told = self._log(duty=duty.name, **{about: duty.about})
+        outcome, result = "", None
         try:
             result = await self._do(duty)
         except KeeperError as exc:
             done = isinstance(exc, Reverted) and exc.name in _DONE_BEFORE
-            (told.info if done else told.warning)(
-                "already done" if done else "put off", why=str(exc)
-            )
-            self._count(duty, "done before" if done else "put off")
-            self.rest.again(key)
-            return False
+            outcome = "already done" if done else "put off"
+            (told.info if done else told.warning)(outcome, why=str(exc))
         if isinstance(result, Sent):
-            self.rest.end(key)
-            self._count(duty, "done")
-            told.info("done", tx=result.tx_hash, block=result.block_number, gas=result.gas_used)
+            outcome = "done"
+            told.info(outcome, tx=result.tx_hash, block=result.block_number, gas=result.gas_used)
+            self.rest.end(duty.key)
             await self.follower.seen(result.block_number)
-            if isinstance(duty, duties.Settle):
-                self._look_after_payments(duty)
-            elif isinstance(duty, duties.Report):
-                self.rest.again(key)  # then it is looked at again whether the vote still holds
-            return True
-        if isinstance(result, DryRun):
-            told.info("would send", function=result.function)
-        if result or isinstance(duty, duties.Report | duties.Watch):
-            self.rest.again(key)
-        return False
+            for user in duty.bettors:  # the contract tried to pay, and could not
+                if sum(self.view.rounds[duty.about].book.claimable(user)):
+                    self._refused(duty.about, user)
+        elif isinstance(result, DryRun):
+            outcome = "would send"
+            told.info(outcome, function=result.function)
+        if outcome:
+            metrics.DUTIES.labels(duty.name, self.market.game.name, outcome).inc()
+        # What was reported is looked at again, whether it still holds.
+        if outcome not in ("", "done") or duty.name in ("report", "watch"):
+            self.rest.again(duty.key)
+        return outcome == "done"
 
-    def _count(self, duty: duties.Duty, outcome: str) -> None:
-        metrics.DUTIES.labels(type(duty).__name__, self.market.game.name, outcome).inc()
-
-    async def _do(self, duty: duties.Duty) -> Sent | DryRun | None:
+    async def _do(self, duty: Duty) -> Sent | DryRun | None:
         """None: there was nothing to send yet."""
-        call: _Call
-        to: Contract = self.market
-        match duty:
-            case duties.CreateRound(draw_time):
-                call = "createRound", draw_time
-            case duties.LockRound(round_id):
-                call = "lockRound", round_id
-            case duties.VoidRound(round_id):
-                call = "voidRound", round_id
-            case duties.Settle(round_id, bettors):
-                ready = [user for user in bettors if await self._payable(round_id, user)]
-                if not ready:
-                    return None
-                call = "settle", round_id, ready
-            case duties.Finalize(round_id, address):
-                to, call = self._oracle(address), ("finalize", self.market.address, round_id)
-            case duties.Report() | duties.Watch():
-                if (found := await self._from_sources(duty)) is None:
-                    return None
-                to, call = found
-        return await self.sender.send(to, *call)
+        match duty.name:
+            case "settle":
+                ready = [u for u in duty.bettors if await self._payable(duty.about, u)]
+                return await self._send("settle", duty.about, ready) if ready else None
+            case "finalize":
+                oracle = self._oracle(self.view.rounds[duty.about].oracle)
+                return await self.sender.send(oracle, "finalize", self.market.address, duty.about)
+            case "report" | "watch":
+                return await self._ask_sources(duty)
+        return await self._send(duty.name, duty.about)
+
+    async def _send(self, function: str, *args: Any) -> Sent | DryRun:
+        return await self.sender.send(self.market, function, *args)
 
     @property
     def view(self) -> MarketView:
         """The market as its events tell it."""
         return self.follower.views[self.market.address]
+
+    def _log(self, **about: Any) -> structlog.stdlib.BoundLogger:
+        bound: structlog.stdlib.BoundLogger = log.bind(game=self.market.game.name, **about)
+        return bound
 
     # ---- payments
 
@@ -198,115 +170,91 @@ class Worker:
             return False
         return amount > 0
 
-    def _look_after_payments(self, duty: duties.Settle) -> None:
-        """Leaves alone, for a while, whom the contract tried to pay and could not."""
-        r = self.view.rounds.get(duty.round_id)
-        for user in duty.bettors:
-            if r and sum(r.book.claimable(user)):
-                self._refused(duty.round_id, user)
-
     def _refused(self, round_id: int, user: str) -> None:
-        if (round_id, user) in self.rest:
-            return  # seen in a simulation just before
-        last = self.rest.again((round_id, user), PAYMENT_TRIES)
-        told = "left to claim" if last else "refuses its payment"
-        log.warning(told, game=self.market.game.name, round=round_id, bettor=user)
+        """Leaves the user alone for a while."""
+        if (round_id, user) not in self.rest:  # else it was seen in a simulation just before
+            last = self.rest.again((round_id, user), PAYMENT_TRIES)
+            told = "left to claim" if last else "refuses its payment"
+            self._log(round=round_id).warning(told, bettor=user)
 
     # ---- results
 
-    async def _from_sources(
-        self, duty: duties.Report | duties.Watch
-    ) -> tuple[Contract, _Call] | None:
-        """The call that what the sources say now asks for; None: none does."""
-        if (found := await self._find_out(duty)) is None:
-            return None
-        (draw, kept), at = found, (self.market.address, duty.round_id)
-        if duty.oracle == self.sender.address:
-            return self.market, ("finalizeRound", duty.round_id, draw.winning_number)
-        oracle = self._oracle(duty.oracle)
-        if isinstance(duty, duties.Report):
-            return oracle, ("report", *report(*at, draw, kept.digest))
-        told = log.bind(game=self.market.game.name, round=duty.round_id, proposed=duty.number)
-        told.error("the sources now agree on another number", draw=str(draw))
-        guards = (await oracle.committee()).guardian == self.sender.address
-        return (oracle, ("veto", *at)) if guards else None
+    async def _ask_sources(self, duty: Duty) -> Sent | DryRun | None:
+        """Says what two of three sources agree on, its evidence safely on disk.
 
-    async def _find_out(
-        self, duty: duties.Report | duties.Watch
-    ) -> tuple[Draw, EvidenceRef] | None:
-        """What two of three sources agree on, its evidence safely on disk.
-
-        None when they do not agree, or agree on what stands already: a vote, or a proposal.
+        None when they do not agree, or agree on what stands already, a vote or a proposal; and
+        when another number than the proposed is not the key's to veto.
         """
-        game, date = self.market.game, duty.date
+        game, r, s = self.market.game, self.view.rounds[duty.about], duty.standing
+        date = draw_date(game, r.draw_time)
+        told = self._log(round=r.id, date=str(date))
         if date not in self.panels:
             self.panels[date] = Panel(self.sources, game, date)
         fetched = await self.panels[date].ask()
         verdict = decide([f.answer for f in fetched])
-        told = log.bind(game=game.name, date=str(date))
         for source, was, now in self.panels[date].changed:
             told.error("a source changed its answer", source=source, was=str(was), now=str(now))
         match verdict:
             case Waiting(missing):
                 told.info("no result yet", missing={a.source: a.why for a in missing})
+                return None
             case Disagreement(answers):
                 told.error("sources disagree", answers={a.source: str(a.draw) for a in answers})
                 if self.disputes.get(date) != verdict:  # once, however often asked
                     await self.evidence.save(game, date, fetched, verdict)
                     self.disputes[date] = verdict
-            case Agreed(draw, sources, dissenting):
-                if dissenting:
-                    told.error("a source gives another draw", sources=list(dissenting))
-                    for source in dissenting:
-                        metrics.DISAGREEMENTS.labels(source, game.name).inc()
-                match duty:
-                    case duties.Report(vote=vote) if draw == vote:
-                        told.info("the vote stands", draw=str(draw))
-                        return None
-                    case duties.Watch(number=number) if draw.winning_number == number:
-                        told.info("the proposal stands", draw=str(draw))
-                        return None
-                    case duties.Report(vote=Draw() as vote):
-                        told.warning("the vote changes", was=str(vote), now=str(draw))
-                kept = await self.evidence.save(game, date, fetched, verdict)
-                told = told.bind(evidence=f"0x{kept.digest.hex()}", file=str(kept.path))
-                number = draw.winning_number
-                told.info("sources agree", draw=str(draw), number=number, sources=list(sources))
-                return draw, kept
-        return None
+                return None
+        draw, number, at = verdict.draw, verdict.draw.winning_number, (self.market.address, r.id)
+        told = told.bind(draw=str(draw), number=number)
+        for source in verdict.dissenting:
+            told.error("a source gives another draw", source=source)
+            metrics.DISAGREEMENTS.labels(source, game.name).inc()
+        watched = duty.name == "watch"
+        if s and (s.number == number if watched else s.vote == draw):
+            told.info("the proposal stands" if watched else "the vote stands")
+            return None
+        kept = await self.evidence.save(game, date, fetched, verdict)
+        told = told.bind(evidence=f"0x{kept.digest.hex()}", file=str(kept.path))
+        told.info("sources agree", sources=list(verdict.sources))
+        if s is None:
+            return await self._send("finalizeRound", r.id, number)
+        oracle = self._oracle(r.oracle)
+        if not watched:
+            if s.vote:
+                told.warning("the vote changes", was=str(s.vote))
+            return await self.sender.send(oracle, "report", *report(*at, draw, kept.digest))
+        told.error("the sources now agree on another number", proposed=s.number)
+        guards = s.committee.guardian == self.sender.address
+        return await self.sender.send(oracle, "veto", *at) if guards else None
 
     def _oracle(self, address: str) -> ContractOracle:
         if address not in self.oracles:
             self.oracles[address] = ContractOracle(self.market, address)
         return self.oracles[address]
 
-    async def _standings(self, rounds: list[RoundView], me: str | None) -> dict[int, Standing]:
-        """How far the committees have come that decide these rounds."""
+    async def _standings(self, now: int) -> dict[int, Standing]:
+        """How far the committees have come that decide the rounds whose result may come now."""
         found: dict[int, Standing] = {}
-        for r in rounds:
+        me = self.sender.address
+        for r in duties.undecided(self.view, now):
             if r.oracle == me or r.oracle in self.rest:
                 continue
-            told = log.bind(game=self.market.game.name, round=r.id, oracle=r.oracle)
+            told = self._log(round=r.id, oracle=r.oracle)
             try:
-                found[r.id] = await self._oracle(r.oracle).standing(r.id, me)
-            except ChainError as exc:
+                s = found[r.id] = await self._oracle(r.oracle).standing(r.id, me)
+            except WrongContract:
+                told.info("the result is for one account to give")
                 self.rest.again(r.oracle)
-                if isinstance(exc, WrongContract):
-                    told.info("the result is for one account to give")
-                else:
-                    told.warning("cannot ask the oracle", why=str(exc))
+            except ChainError as exc:
+                told.warning("cannot ask the oracle", why=str(exc))
+                self.rest.again(r.oracle)
             else:
                 self.rest.end(r.oracle)
-                self._tell_of_proposal(r.id, found[r.id])
+                proposal = "proposal", r.id, s.ballot
+                if s.finalizable_at and proposal not in self.rest:
+                    self.rest.again(proposal, 1)  # told once a ballot
+                    other = s.vote and s.vote.winning_number != s.number
+                    level = told.error if other else told.info
+                    event = f"the committee proposes {'another' if other else 'a'} number"
+                    level(event, number=s.number, finalizable_at=s.finalizable_at)
         return found
-
-    def _tell_of_proposal(self, round_id: int, s: Standing) -> None:
-        """Once a ballot."""
-        key = "proposal", round_id, s.ballot
-        if s.finalizable_at and key not in self.rest:
-            self.rest.again(key, 1)
-            told = log.bind(game=self.market.game.name, round=round_id, number=s.number)
-            if s.vote and s.vote.winning_number != s.number:
-                told.error("the committee proposes another number", vote=str(s.vote))
-            else:
-                told.info("the committee proposes a number", finalizable_at=s.finalizable_at)

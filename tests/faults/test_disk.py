@@ -43,7 +43,7 @@ async def test_evidence_cannot_be_kept(stage: Stage, tell: Tell) -> None:
         await stage.opened()
         await stage.locked()
         await stage.chain.move_to(REPORT)
-        await stage.until_put_off("Report", "cannot keep evidence")
+        await stage.until_put_off("report", "cannot keep evidence")
         assert await stage.oracle.reports() == []
         folder.unlink()
         await stage.decided()
@@ -58,7 +58,7 @@ async def test_the_disk_is_full_in_the_middle_of_the_evidence(stage: Stage, tell
         await stage.locked()
         limit(stage.keeper, 200)
         await stage.chain.move_to(REPORT)
-        await stage.until_put_off("Report", "cannot keep evidence")
+        await stage.until_put_off("report", "cannot keep evidence")
         assert await stage.oracle.reports() == []
         assert not [path for path in folder.rglob("*") if path.is_file()]
         limit(stage.keeper, resource.RLIM_INFINITY)
@@ -72,7 +72,7 @@ async def test_the_journal_cannot_be_written(more: int, stage: Stage, tell: Tell
     async with stage.kept():
         await stage.opened()
         size, count = await fails_at_the_lock(stage, more)
-        await stage.until_put_off("LockRound", "cannot write")
+        await stage.until_put_off("lockRound", "cannot write")
         assert sent(stage) == count
         assert journal_of(stage.home).stat().st_size == size
         limit(stage.keeper, resource.RLIM_INFINITY)
@@ -90,7 +90,7 @@ async def test_killed_as_an_intent_is_written(more: int, stage: Stage, tell: Tel
         _, count = await fails_at_the_lock(stage, more)
         await stage.until(lambda: len(stage.runs) == 2)
         assert stage.runs[0].process.returncode == -signal.SIGXFSZ
-        assert sent(stage) == count or stage.keeper.logged("done", duty="LockRound")
+        assert sent(stage) == count or stage.keeper.logged("done", duty="lockRound")
         await stage.play_on()
     tell(await ended_right(stage, starts=2))
 

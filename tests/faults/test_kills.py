@@ -179,7 +179,7 @@ async def test_killed_between_evidence_and_report(stage: Stage, tell: Tell) -> N
         await stage.decided()
         await killer.done()
     assert stage.runs[0].logged("sources agree")
-    assert not stage.runs[0].logged("done", duty="Report")
+    assert not stage.runs[0].logged("done", duty="report")
     assert list(evidence.rglob("*.json"))
     tell(await ended_right(stage, starts=2))
 

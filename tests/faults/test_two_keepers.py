@@ -68,7 +68,7 @@ async def test_two_keys(shared: bool, stage: Stage, redis: RedisServer, tell: Te
         await end(stage, other)
     for keeper in (stage.keeper, other):  # a lease each
         assert bool(keeper.logged(CHARGE)) == shared
-        assert keeper.logged("done", duty="Report")
+        assert keeper.logged("done", duty="report")
     assert len(await stage.oracle.reports()) == 2
     tell(await ended_right(stage))
 
@@ -111,7 +111,7 @@ async def test_one_key_and_the_other_takes_over(
             await stage.proposed()
             stage.keeper.process.send_signal(signal.SIGCONT)
             await stage.finished()
-            assert other.logged("done", duty="Report")
+            assert other.logged("done", duty="report")
             await end(stage, other)
     tell(await ended_right(stage))
 
@@ -154,7 +154,7 @@ async def test_redis_goes_away(how: str, stage: Stage, redis: RedisServer, tell:
             redis.freeze()
         await stage.until(lambda: lost_charge(stage.keeper))
         await stage.chain.move_to(LOCK)
-        await stage.until_put_off("LockRound", "or Redis does not answer")
+        await stage.until_put_off("lockRound", "or Redis does not answer")
         assert not await stage.market.logs("RoundLocked")
         if how == "killed":
             await redis.start()

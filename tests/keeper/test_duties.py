@@ -11,18 +11,7 @@ import pytest
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL, Draw
 from keeper.domain.lines import Prediction
-from keeper.duties import (
-    CreateRound,
-    Finalize,
-    LockRound,
-    Report,
-    Settle,
-    Terms,
-    VoidRound,
-    Watch,
-    due,
-    undecided,
-)
+from keeper.duties import Duty, Terms, due, undecided
 from keeper.ports import ChainEvent, Committee, Standing
 from keeper.projection import OPERATOR_ROLE, MarketView
 
@@ -71,7 +60,7 @@ def market() -> Market:
 def test_opens_the_next_draws_for_an_operator(market: Market) -> None:
     market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
     terms = Terms(rounds_ahead=3)
-    wanted = [CreateRound(t) for t in (DRAW, NEXT[0], NEXT[1])]
+    wanted = [Duty("createRound", t) for t in (DRAW, NEXT[0], NEXT[1])]
     assert market.at(DRAW - 10 * HOURS, terms=terms) == wanted
     market.round(1, NEXT[0])
     assert market.at(DRAW - 10 * HOURS, terms=terms) == [wanted[0], wanted[2]]
@@ -83,8 +72,8 @@ def test_opens_the_next_draws_for_an_operator(market: Market) -> None:
 
 def test_opens_no_round_that_would_lock_at_once(market: Market) -> None:
     market.happens("RoleGranted", role=OPERATOR_ROLE, account=ME, sender=OTHER)
-    assert market.at(LOCK - 61) == [CreateRound(DRAW)]
-    assert market.at(LOCK - 60) == [CreateRound(NEXT[0])]
+    assert market.at(LOCK - 61) == [Duty("createRound", DRAW)]
+    assert market.at(LOCK - 60) == [Duty("createRound", NEXT[0])]
 
 
 def test_opens_nothing_while_paused(market: Market) -> None:
@@ -92,7 +81,7 @@ def test_opens_nothing_while_paused(market: Market) -> None:
     market.happens("Paused", account=OTHER)
     assert market.at(LOCK - HOURS) == []
     market.happens("Unpaused", account=OTHER)
-    assert market.at(LOCK - HOURS) == [CreateRound(DRAW)]
+    assert market.at(LOCK - HOURS) == [Duty("createRound", DRAW)]
 
 
 def test_a_draw_whose_round_was_cancelled_gets_no_other(market: Market) -> None:
@@ -114,7 +103,7 @@ def test_a_test_chain_without_a_schedule_gets_no_rounds(market: Market) -> None:
 def test_locks_from_lock_time_on_once(market: Market) -> None:
     market.round(oracle=OTHER)
     assert market.at(LOCK - 1) == []
-    assert market.at(LOCK, account=None) == [LockRound(1)]
+    assert market.at(LOCK, account=None) == [Duty("lockRound", 1)]
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
     assert market.at(LOCK) == []
 
@@ -126,11 +115,11 @@ def test_refunds_the_unmatched_between_lock_and_result(market: Market) -> None:
     market.bet(CY, Prediction.LOW, E)
     assert market.at(LOCK - 1) == []
     # Whether the lock was announced or not.
-    assert market.at(LOCK) == [LockRound(1), Settle(1, (ANN, CY))]
+    assert market.at(LOCK) == [Duty("lockRound", 1), Duty("settle", 1, (ANN, CY))]
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
-    assert market.at(LOCK) == [Settle(1, (ANN, CY))]
+    assert market.at(LOCK) == [Duty("settle", 1, (ANN, CY))]
     market.happens("RefundIssued", roundId=1, user=ANN, amount=2 * E)
-    assert market.at(LOCK) == [Settle(1, (CY,))]
+    assert market.at(LOCK) == [Duty("settle", 1, (CY,))]
     market.happens("RefundIssued", roundId=1, user=CY, amount=E)
     assert market.at(LOCK) == []
 
@@ -141,11 +130,11 @@ def test_settles_in_batches_and_leaves_alone_who_refused(market: Market) -> None
     for i, user in enumerate(users):
         market.bet(user, Prediction.EVEN, E + i)
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
-    assert market.at(LOCK) == [Settle(1, tuple(users[:50]))]
+    assert market.at(LOCK) == [Duty("settle", 1, tuple(users[:50]))]
     resting = {(1, users[0]), (1, users[1]), (2, users[2])}
-    assert market.at(LOCK, resting=resting) == [Settle(1, tuple(users[2:52]))]
+    assert market.at(LOCK, resting=resting) == [Duty("settle", 1, tuple(users[2:52]))]
     terms = replace(TERMS, settle_batch=200, least_due=E + 100)
-    assert market.at(LOCK, terms=terms) == [Settle(1, tuple(users[100:]))]
+    assert market.at(LOCK, terms=terms) == [Duty("settle", 1, tuple(users[100:]))]
 
 
 # ---- report
@@ -156,7 +145,7 @@ def test_reports_its_own_rounds_within_the_window(market: Market) -> None:
     market.round(2, NEXT[0], OTHER)
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
     assert market.at(DRAW + 299) == []
-    report = Report(1, DATE, ME)
+    report = Duty("report", 1)
     assert market.at(DRAW + 300) == [report]
     assert market.at(DRAW + 300, account=OTHER) == []
     assert market.at(DRAW + 300, account=None) == []
@@ -180,38 +169,50 @@ def standing(vote: Draw | None = None, finalizable_at: int = 0, ballot: int = 1)
     ("account", "now", "stands", "wanted"),
     [
         (ME, DRAW + 299, standing(), None),
-        (ME, DRAW + 300, standing(), Report(1, DATE, CY, 1)),
+        (ME, DRAW + 300, standing(), "report"),
         (ME, DRAW + 300, None, None),  # not known how far they are
         (BOB, DRAW + 300, standing(), None),  # no reporter
         (None, DRAW + 300, standing(), None),
-        (ME, LAST, standing(), Report(1, DATE, CY, 1)),
+        (ME, LAST, standing(), "report"),
         (ME, LAST + 1, standing(), None),
         # A vote is looked at again as long as nothing is proposed; a new ballot begins anew.
-        (ME, DRAW + 900, standing(VOTE), Report(1, DATE, CY, 1, VOTE)),
-        (ME, DRAW + 900, standing(ballot=2), Report(1, DATE, CY, 2)),
+        (ME, DRAW + 900, standing(VOTE), "report"),
+        (ME, DRAW + 900, standing(ballot=2), "report"),
         # A proposal takes no votes: it is watched by those who have a say until anybody carries
         # it on.
         (ME, DRAW + 299, standing(VOTE, DRAW + 901), None),
-        (ME, DRAW + 900, standing(VOTE, DRAW + 901), Watch(1, DATE, CY, 1, 64)),
-        (ME, DRAW + 900, standing(None, DRAW + 901, 2), Watch(1, DATE, CY, 2, 64)),
-        (BOB, DRAW + 900, standing(None, DRAW + 901), Watch(1, DATE, CY, 1, 64)),  # the guardian
+        (ME, DRAW + 900, standing(VOTE, DRAW + 901), "watch"),
+        (ME, DRAW + 900, standing(None, DRAW + 901, 2), "watch"),
+        (BOB, DRAW + 900, standing(None, DRAW + 901), "watch"),  # the guardian
         (DEE, DRAW + 900, standing(None, DRAW + 901), None),
         (None, DRAW + 900, standing(None, DRAW + 901), None),
-        (ME, DRAW + 901, standing(VOTE, DRAW + 901), Finalize(1, CY)),
-        (BOB, DRAW + 901, standing(None, DRAW + 901), Finalize(1, CY)),
-        (None, DRAW + 901, standing(None, DRAW + 901), Finalize(1, CY)),
-        (ME, DRAW + 72 * HOURS, standing(VOTE, LAST + 1), Finalize(1, CY)),
-        (ME, DRAW + 72 * HOURS + 1, standing(VOTE, LAST + 1), VoidRound(1)),
-        (ME, DRAW + 1, standing(None, DRAW + 1), Finalize(1, CY)),  # the delay is for reports only
+        (ME, DRAW + 901, standing(VOTE, DRAW + 901), "finalize"),
+        (BOB, DRAW + 901, standing(None, DRAW + 901), "finalize"),
+        (None, DRAW + 901, standing(None, DRAW + 901), "finalize"),
+        (ME, DRAW + 72 * HOURS, standing(VOTE, LAST + 1), "finalize"),
+        (ME, DRAW + 72 * HOURS + 1, standing(VOTE, LAST + 1), "voidRound"),
+        (ME, DRAW + 1, standing(None, DRAW + 1), "finalize"),  # the delay is for reports only
     ],
 )
 def test_what_a_committee_still_wants(
-    market: Market, account: str | None, now: int, stands: Standing | None, wanted: Any
+    market: Market, account: str | None, now: int, stands: Standing | None, wanted: str | None
 ) -> None:
     market.round(oracle=CY)
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
     standings = {1: stands} if stands else {}
-    assert market.at(now, account, standings=standings) == ([wanted] if wanted else [])
+    found = market.at(now, account, standings=standings)
+    told = stands if wanted in ("report", "watch") else None  # what the keeper compares with
+    assert found == ([Duty(wanted, 1, standing=told)] if wanted else [])
+
+
+def test_what_rests_together() -> None:
+    """Any batch of a round; any vote in a ballot; neither another round nor another ballot."""
+    first, again = Duty("settle", 1, (ANN,)), Duty("settle", 1, (BOB,))
+    assert first.key == again.key != Duty("settle", 2, (ANN,)).key
+    assert first.key != Duty("lockRound", 1).key
+    voted, anew = standing(VOTE), standing(ballot=2)
+    keys = [Duty("report", 1, standing=s).key for s in (standing(), voted, anew)]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_a_committee_whose_rounds_are_decided_wants_nothing(market: Market) -> None:
@@ -243,10 +244,10 @@ def test_settles_everybody_with_something_due_after_the_result(market: Market) -
     market.bet(BOB, Prediction.ODD, E)
     market.bet(CY, Prediction.LOW, E)
     market.happens("RoundFinalized", roundId=1, winningNumber=64, timestamp=DRAW + 400)
-    assert market.at(DRAW + 400) == [Settle(1, (ANN, CY))]
+    assert market.at(DRAW + 400) == [Duty("settle", 1, (ANN, CY))]
     market.happens("WinningsClaimed", roundId=1, user=ANN, amount=2 * E - E // 50)
     market.happens("RefundIssued", roundId=1, user=ANN, amount=2 * E)
-    assert market.at(DRAW + 400) == [Settle(1, (CY,))]
+    assert market.at(DRAW + 400) == [Duty("settle", 1, (CY,))]
     market.happens("RefundIssued", roundId=1, user=CY, amount=E)
     assert market.at(DRAW + 100 * HOURS) == []
 
@@ -258,17 +259,17 @@ def test_voids_what_got_no_result_in_72_hours_then_pays_everybody_back(market: M
     market.round()
     market.bet(ANN, Prediction.EVEN, 3 * E)
     market.bet(BOB, Prediction.ODD, E)
-    assert VoidRound(1) not in market.at(DRAW + 72 * HOURS)
-    assert market.at(DRAW + 72 * HOURS + 1, account=None) == [VoidRound(1)]
+    assert Duty("voidRound", 1) not in market.at(DRAW + 72 * HOURS)
+    assert market.at(DRAW + 72 * HOURS + 1, account=None) == [Duty("voidRound", 1)]
     market.happens("RoundCancelled", roundId=1)
-    assert market.at(DRAW + 72 * HOURS + 1) == [Settle(1, (ANN, BOB))]
+    assert market.at(DRAW + 72 * HOURS + 1) == [Duty("settle", 1, (ANN, BOB))]
 
 
 def test_a_round_cancelled_early_is_paid_back_at_once(market: Market) -> None:
     market.round()
     market.bet(ANN, Prediction.EVEN, E)
     market.happens("RoundCancelled", roundId=1)
-    assert market.at(LOCK - HOURS) == [Settle(1, (ANN,))]
+    assert market.at(LOCK - HOURS) == [Duty("settle", 1, (ANN,))]
     market.happens("RefundIssued", roundId=1, user=ANN, amount=E)
     assert market.at(LOCK - HOURS) == []
 
@@ -279,8 +280,8 @@ def test_a_result_that_may_still_change_is_not_paid_out(market: Market) -> None:
     market.bet(ANN, Prediction.EVEN, 3 * E)
     market.bet(BOB, Prediction.ODD, 2 * E)
     market.happens("RoundLocked", roundId=1, timestamp=LOCK)
-    assert market.at(LOCK, confirmed=0) == [Settle(1, (ANN,))]
+    assert market.at(LOCK, confirmed=0) == [Duty("settle", 1, (ANN,))]
     market.happens("RoundFinalized", roundId=1, winningNumber=64, timestamp=DRAW + 400)
     block = market.n
     assert market.at(DRAW + 500, confirmed=block - 1) == []
-    assert market.at(DRAW + 500, confirmed=block) == [Settle(1, (ANN,))]
+    assert market.at(DRAW + 500, confirmed=block) == [Duty("settle", 1, (ANN,))]

@@ -311,10 +311,10 @@ async def test_an_account_without_funds_is_told(on_chain: Home, chain: Chain) ->
     async with on_chain.keeper("--send") as keeper:
         await keeper.until_logged("the account runs out of funds")
         await chain.move_to(DRAW - 900)
-        put_off = await keeper.until_logged("put off", duty="LockRound")
+        put_off = await keeper.until_logged("put off", duty="lockRound")
         assert "has 0, the transaction may cost" in put_off["why"]
         await chain.rpc("anvil_setBalance", KEEPER, hex(E))
-        await keeper.until_logged("done", duty="LockRound")
+        await keeper.until_logged("done", duty="lockRound")
         assert await keeper.terminate() == 0
 
 
@@ -328,12 +328,12 @@ async def test_evidence_that_cannot_be_kept_stops_the_report_only(
     await deployed.bet(BETTORS[0], 1, 0, E)
     async with on_chain.keeper("--send") as keeper:
         await chain.move_to(draw_time(POWERBALL, dt.date(2026, 8, 19)) + 300)
-        put_off = await keeper.until_logged("put off", duty="Report")
+        put_off = await keeper.until_logged("put off", duty="report")
         assert "cannot keep evidence" in put_off["why"]
-        await keeper.until_logged("done", duty="Settle")
+        await keeper.until_logged("done", duty="settle")
         assert await deployed.status(1) == 2
         blocked.unlink()
-        await keeper.until_logged("done", duty="Report")
+        await keeper.until_logged("done", duty="report")
         assert await keeper.terminate() == 0
 
 

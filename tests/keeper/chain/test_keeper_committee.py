@@ -155,7 +155,7 @@ async def test_a_vote_changes_until_a_proposal_stands_and_again_after_a_veto(
         liars.faults.clear()
         await keeper.until(lambda: says(DRAWN))
         changed = await keeper.until_logged("the vote changes")
-        assert (changed["was"], changed["now"]) == (str(LIE), str(DRAWN))
+        assert (changed["was"], changed["draw"]) == (str(LIE), str(DRAWN))
 
         # The others see it otherwise: the keeper can only complain, the guardian can act.
         await vote(oracle, decided, other, LIE)
@@ -172,11 +172,11 @@ async def test_a_vote_changes_until_a_proposal_stands_and_again_after_a_veto(
         await chain.move_to(finalizable_at - 1)
         assert await decided.status(1) != FINALIZED
         await chain.move_to(finalizable_at)
-        await keeper.until_logged("done", duty="Finalize")
+        await keeper.until_logged("done", duty="finalize")
         assert (await decided.read("getRoundInfo", 1))[3] == 64
         assert await keeper.terminate() == 0
     sent = [line["duty"] for line in keeper.logged("done")]
-    assert (sent.count("Report"), sent.count("Finalize")) == (3, 1)
+    assert (sent.count("report"), sent.count("finalize")) == (3, 1)
 
 
 async def test_the_guardians_keeper_vetoes_once_a_ballot_what_sources_no_longer_say(
@@ -199,7 +199,7 @@ async def test_the_guardians_keeper_vetoes_once_a_ballot_what_sources_no_longer_
         assert changed.keys() == {"ny", "california"}
         assert all(line["level"] == "error" for line in changed.values())
         assert (changed["ny"]["was"], changed["ny"]["now"]) == (str(LIE), str(DRAWN))
-        await keeper.until_logged("done", duty="Watch")
+        await keeper.until_logged("done", duty="watch")
         assert kept(tmp_path) == 1
         await vote(oracle, decided, me, DRAWN)
         await vote(oracle, decided, other, DRAWN)
@@ -207,7 +207,7 @@ async def test_the_guardians_keeper_vetoes_once_a_ballot_what_sources_no_longer_
         asked = len(liars.requests)
         await keeper.until(lambda: len(liars.requests) > asked + 3)  # it looks on, and is content
         await chain.move_to(finalizable_at)
-        await keeper.until_logged("done", duty="Finalize")
+        await keeper.until_logged("done", duty="finalize")
         assert await keeper.terminate() == 0
     assert number == 64
     assert len(await oracle.logs("ResultVetoed")) == 1
@@ -274,7 +274,7 @@ async def test_a_vote_that_a_proposal_outruns_is_no_failure(
 
     async with home.keeper("--send") as keeper:
         await chain.move_to(DRAW - 900)
-        await keeper.until_logged("done", duty="Settle")
+        await keeper.until_logged("done", duty="settle")
         await chain.rpc("evm_setAutomine", False)
         await chain.move_to(DRAW + 300)
         data = oracle.encode("report", *report(decided.address, 1, DRAWN, b"\7" * 32))
@@ -284,7 +284,7 @@ async def test_a_vote_that_a_proposal_outruns_is_no_failure(
             await chain.rpc("eth_sendTransaction", tx | fees)
         await keeper.until(waiting)
         await chain.rpc("evm_mine")
-        lost = await keeper.until_logged("already done", duty="Report")
+        lost = await keeper.until_logged("already done", duty="report")
         assert "ProposalStands" in lost["why"]
         assert await keeper.terminate() == 0
     assert [reporter for reporter, _ in await oracle.reports()] == REPORTERS[1:]
@@ -317,11 +317,11 @@ async def test_an_oracle_that_cannot_be_asked_holds_up_nothing_else(
         keeper = await stack.enter_async_context(home.keeper("--send", RPC_URL=url))
         trouble = await keeper.until_logged("cannot ask the oracle", oracle=oracle.address)
         assert "limit exceeded" in trouble["why"]
-        await keeper.until_logged("done", duty="LockRound")
-        await keeper.until_logged("done", duty="Settle")
+        await keeper.until_logged("done", duty="lockRound")
+        await keeper.until_logged("done", duty="settle")
         assert publishers.requests == []
         broken = False
-        await keeper.until_logged("done", duty="Report")
+        await keeper.until_logged("done", duty="report")
         assert await keeper.terminate() == 0
 
 
@@ -331,12 +331,12 @@ async def test_a_keeper_that_is_no_reporter_reports_nothing_and_carries_a_propos
     home = Home.make(tmp_path, chain, [decided], publishers)
     await chain.move_to(DRAW + 300)
     async with home.keeper("--send") as keeper:
-        await keeper.until_logged("done", duty="Settle")
+        await keeper.until_logged("done", duty="settle")
         await vote(oracle, decided, REPORTERS[1], DRAWN)
         await vote(oracle, decided, REPORTERS[2], DRAWN)
         _, finalizable_at = await until_proposed(keeper, oracle, decided)
         await chain.move_to(finalizable_at)
-        await keeper.until_logged("done", duty="Finalize")
+        await keeper.until_logged("done", duty="finalize")
         assert await keeper.terminate() == 0
     assert publishers.requests == []
     assert [reporter for reporter, _ in await oracle.reports()] == REPORTERS[1:]
@@ -348,12 +348,12 @@ async def test_a_dry_run_shows_what_it_would_vote_and_carry_on(
     home = Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
     await chain.move_to(DRAW + 300)
     async with home.keeper() as keeper:
-        await keeper.until_logged("would send", duty="Report", function="report")
+        await keeper.until_logged("would send", duty="report", function="report")
         for other in REPORTERS[1:]:
             await vote(oracle, decided, other, DRAWN)
         _, finalizable_at = await until_proposed(keeper, oracle, decided)
         await chain.move_to(finalizable_at)
-        await keeper.until_logged("would send", duty="Finalize", function="finalize")
+        await keeper.until_logged("would send", duty="finalize", function="finalize")
         assert await keeper.terminate() == 0
     assert [reporter for reporter, _ in await oracle.reports()] == REPORTERS[1:]
     assert await decided.status(1) != FINALIZED

@@ -44,7 +44,7 @@ async def test_an_idle_keeper_of_both_markets_takes_little_memory(
         url = (await keeper.until_logged("serving"))["url"]
         await keeper.until_logged("the chain is read")
         await keeper.until_logged("this keeper may send")
-        await keeper.until_logged("done", duty="CreateRound", game="mega-millions")
+        await keeper.until_logged("done", duty="createRound", game="mega-millions")
         async with httpx.AsyncClient() as http:
             figures = (await http.get(f"{url}/metrics")).text
             assert (await http.get(f"{url}/api/round")).status_code == 200
