@@ -36,7 +36,7 @@ BALANCE = _gauge("balance_wei", "Of the key's account")
 
 # ---- duties
 
-DUTIES = _counter("duties", "What became of them: done, put off, already done, would send", "duty", "game", "outcome")
+DUTIES = _counter("duties", "By what became of them", "duty", "game", "outcome")
 LATE = _gauge("duties_late", "Duties that are due and were put off", "game")
 LEASE = _gauge("lease_held", "Whether this keeper may send with its key")
 EPOCH = _gauge("lease_epoch", "Of the lease when it was last taken")
