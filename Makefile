@@ -9,7 +9,7 @@ export SOLCX_BINARY_PATH ?= $(CURDIR)/.solcx
 # learnt there must not end in ~/.ape, beside the keys and records of the real networks.
 export APE_DATA_FOLDER := $(CURDIR)/.cache/ape
 
-PYTHON_CODE := $(wildcard keeper demo scripts tests tools)
+PYTHON_CODE := $(wildcard feed keeper demo scripts tests tools)
 SOLIDITY := contracts $(wildcard tests/foundry)
 
 help: ## list the targets
@@ -58,7 +58,7 @@ audit-tools: setup
 lint: setup ## check style and types: Python and Solidity
 	ruff check $(PYTHON_CODE)
 	ruff format --check $(PYTHON_CODE)
-	mypy --strict $(wildcard keeper demo scripts) tools/audit/__main__.py
+	mypy --strict $(wildcard feed keeper demo scripts) tools/audit/__main__.py
 	forge fmt --check $(SOLIDITY)
 	solhint --disc --noPoster --config .solhint.json --max-warnings 0 'contracts/**/*.sol'
 

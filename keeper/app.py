@@ -17,6 +17,8 @@ import structlog
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
+from feed.hub import Hub
+from feed.server import Server
 from keeper import metrics, notify
 from keeper.chain import keys, records
 from keeper.chain.fees import GWEI, Pricing
@@ -33,7 +35,6 @@ from keeper.sources import open_client
 from keeper.store.evidence import FileEvidence
 from keeper.store.journal import FileJournal
 from keeper.store.lease import RedisLease
-from keeper.web.server import Server
 from keeper.work import Rest, Worker
 
 log = structlog.get_logger()
@@ -98,13 +99,14 @@ async def run(settings: Settings, *, send: bool) -> None:
     _probe(settings)
     async with connected(settings) as (rpc, markets), publishers(settings) as sources:
         depth = None if settings.confirmations == "finalized" else settings.confirmations
-        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth)
+        hub = Hub(rpc.chain_id)
+        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth, hub)
         address = None if account is None else str(account.address)
         told = {"account": address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
         log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
         async with contextlib.AsyncExitStack() as stack:
-            jobs: list[_Job] = [follower.run, follower.hub.run, notify.watchdog]
+            jobs: list[_Job] = [follower.run, hub.run, notify.watchdog]
             sender = Simulator(rpc, address)
             if send and account:
                 lease = _lease(settings, account)
@@ -123,7 +125,7 @@ async def run(settings: Settings, *, send: bool) -> None:
             for market in markets:
                 parts = market, follower, sender, sources, evidence, terms
                 jobs.append(Worker(*parts, Rest(rest)).run)
-            await stack.enter_async_context(_served(settings, follower, told))
+            await stack.enter_async_context(_served(settings, hub, told))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = [tasks.create_task(job()) for job in jobs]
             notify.tell(notify.READY)
@@ -166,17 +168,17 @@ async def _in_funds(sender: KeySender, least: int) -> None:
 
 @contextlib.asynccontextmanager
 async def _served(
-    settings: Settings, follower: Follower, health: Mapping[str, object]
+    settings: Settings, hub: Hub, health: Mapping[str, object]
 ) -> AsyncIterator[None]:
     """The web, while this lasts."""
 
     def troubles() -> list[str]:
-        if (head := follower.hub.board.head) is None:
+        if (head := hub.board.head) is None:
             return ["the chain is not read yet"]
         age = int(time.time()) - head.timestamp
         return [f"the newest block is {age} s old"] if age > settings.head_age else []
 
-    server = Server(follower.hub, lambda: health, troubles, settings.origins)
+    server = Server(hub, lambda: health, troubles, settings.origins)
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
     await runner.setup()
     host, port = settings.http_host, settings.http_port

@@ -1,4 +1,4 @@
-"""Follows the chain: keeps the views of all markets up to date, and the web after them.
+"""Follows the chain: keeps the views of all markets up to date, and whoever is told after them.
 
 Other views lag behind, as far as the chain may be reorganized: from a copy of those the views are
 made again when that happens. It is one step, so nobody sees a view half healed.
@@ -17,8 +17,7 @@ from keeper.chain.rpc import Rpc
 from keeper.domain.lines import RuleBroken
 from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head
-from keeper.projection import MarketView
-from keeper.web.hub import Hub
+from keeper.projection import Audience, MarketView
 
 log = structlog.get_logger()
 
@@ -31,23 +30,28 @@ class Follower:
     """Reads what is new at intervals.
 
     Attributes:
+        audience: told of everything after the views.
         views: by market address; replaced when the chain turns out to be another, or parts of it.
-        hub: told of everything after the views.
         head: the block up to which the views hold everything; None until they first reach the
             newest one, and while a changed chain is read anew.
         news: wakes who waits for it when something was read.
     """
 
     def __init__(
-        self, rpc: Rpc, markets: Markets, chunk: int, interval: float, confirmations: int | None
+        self,
+        rpc: Rpc,
+        markets: Markets,
+        chunk: int,
+        interval: float,
+        confirmations: int | None,
+        audience: Audience,
     ) -> None:
         self._rpc, self._markets, self._interval = rpc, markets, interval
         self._confirmations, self._polls = confirmations, 0
         self._feed = EventFeed(rpc, markets, chunk)
-        self.news = asyncio.Event()
+        self.audience, self.news = audience, asyncio.Event()
         self.views: dict[str, MarketView] = {}
         self._begin()
-        self.hub = Hub(rpc.chain_id, list(self.views.values()))
 
     async def run(self) -> None:
         """For ever. Trouble with the node is logged once, and waited out."""
@@ -123,7 +127,7 @@ class Follower:
             view.advance(batch.read.timestamp)
 
     def _tell(self, batch: Batch) -> None:
-        """The web, the log and whoever measures."""
+        """The audience, the log and whoever measures."""
         read, views, self._polls = batch.read, list(self.views.values()), self._polls + 1
         metrics.HEAD.set(read.number)
         metrics.HEAD_TIME.set(read.timestamp)
@@ -134,8 +138,8 @@ class Follower:
         if self.head:
             self.head = read
             if batch.survives:
-                self.hub.fall_back(views, batch.survives, len(batch.removed))
-            self.hub.publish(batch.events, read, batch.finalized)
+                self.audience.fall_back(views, batch.survives, len(batch.removed))
+            self.audience.publish(batch.events, read, batch.finalized)
             return
         self._recent += batch.settled
         if batch.complete:
@@ -143,5 +147,5 @@ class Follower:
             # Of the first block only a part may have been kept.
             first = self._recent[0].block_number if self._recent else -1
             recent = [e for e in (*self._recent, *batch.unsettled) if e.block_number > first]
-            self.hub.reset(views, read, batch.finalized, recent)
+            self.audience.reset(views, read, batch.finalized, recent)
             log.info("the chain is read", head=read.number)

@@ -3,11 +3,13 @@
 Built only from events in log order, so every keeper that reads the same chain holds the same.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from keeper.domain.draw import Game
 from keeper.domain.lines import Book, apply
-from keeper.ports import ChainEvent, RoundStatus
+from keeper.ports import ChainEvent, Head, RoundStatus
 
 # keccak256("OPERATOR_ROLE"), as the contract has it.
 OPERATOR_ROLE = "0x97667070c54ef182b0f5858b034beac1b6f3089aa2d3188bb1e8929f4fa9b929"
@@ -108,3 +110,25 @@ class MarketView:
         for r in self.rounds.values():
             if r.book.status is RoundStatus.OPEN and now >= r.lock_time:
                 r.book.lock()
+
+
+class Audience(Protocol):
+    """Who is told, in one step each time, what the views have taken."""
+
+    def publish(self, events: Sequence[ChainEvent], head: Head, finalized: int | None) -> None:
+        """New events, up to the head; `finalized` is the newest block that cannot change."""
+        ...
+
+    def fall_back(self, markets: Sequence[MarketView], survives: Head, lost: int) -> None:
+        """The `lost` events after a block that survives are void: these views have none of them."""
+        ...
+
+    def reset(
+        self,
+        markets: Sequence[MarketView],
+        head: Head,
+        finalized: int | None,
+        recent: Sequence[ChainEvent],
+    ) -> None:
+        """All was read anew; `recent` are the last events of whole blocks."""
+        ...

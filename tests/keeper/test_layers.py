@@ -1,4 +1,4 @@
-"""Arrows point inward: what each part of the keeper may import, read from its source."""
+"""Arrows point inward: what each part of keeper and feed may import, read from its source."""
 
 import ast
 import sys
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-KEEPER = ROOT / "keeper"
+PACKAGES = "keeper", "feed"
 
-# A layer is a folder or a module of keeper; it may import itself and these. What does something may
-# count it, too.
+# A layer is a folder or a module of keeper, or feed as a whole; it may import itself and these.
+# What does something may count it, too. The feed cannot come near a key, a journal or a sender.
 MAY = {
     "domain": set[str](),
     "errors": {"domain"},
@@ -21,14 +21,15 @@ MAY = {
     "sources": {"domain", "ports", "errors", "metrics"},
     "chain": {"domain", "ports", "errors", "metrics"},
     "store": {"domain", "ports", "errors", "metrics"},
-    "web": {"domain", "ports", "errors", "metrics", "projection"},
+    "feed": {"domain", "ports", "errors", "metrics", "projection"},
     "metrics": set[str](),
 }
-MODULES = sorted(KEEPER.rglob("*.py"))
+MODULES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 
 
 def layer(path: Path) -> str:
-    return path.relative_to(KEEPER).parts[0].removesuffix(".py")
+    package, first, *_ = path.relative_to(ROOT).parts
+    return package if package == "feed" else first.removesuffix(".py")
 
 
 def imports(source: str) -> Iterator[str]:
@@ -36,7 +37,7 @@ def imports(source: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "keeper imports by full names"
+            assert node.level == 0, "imports have full names"
             # `from keeper import ports` names a layer too
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
@@ -49,6 +50,9 @@ def foreign(of: str, names: Iterator[str]) -> list[str]:
         top, _, rest = name.partition(".")
         if top in ("ape", "scripts", "demo", "tests"):
             wrong.append(name)
+        elif top == "feed":
+            if of not in ("feed", "app"):  # who wires all together
+                wrong.append(name)
         elif top == "keeper" and may is not None:
             if rest.partition(".")[0] not in {of, *may}:
                 wrong.append(name)
@@ -71,6 +75,8 @@ def test_arrows_point_inward(path: Path) -> None:
         ("duties", "from keeper.errors import KeeperError"),
         ("store", "from keeper.sources import read"),
         ("sources", "import keeper.chain.rpc"),
+        ("feed", "from keeper.chain.keys import from_file"),
+        ("follow", "from feed.hub import Hub"),
         ("app", "import ape"),
         ("chain", "from ape.api import AccountAPI"),
         ("__main__", "from scripts.deploy import cli"),
@@ -81,4 +87,6 @@ def test_an_arrow_outward_is_seen(of: str, line: str) -> None:
 
 
 def test_there_is_something_to_look_at() -> None:
-    assert {"domain", "sources", "store", "ports", "errors"} <= {layer(path) for path in MODULES}
+    assert {"domain", "sources", "store", "ports", "errors", "feed"} <= {
+        layer(path) for path in MODULES
+    }

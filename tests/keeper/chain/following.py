@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from feed.hub import Hub
 from keeper import metrics
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.follow import Follower
-from keeper.web.hub import Hub
+from tests.feed.world import Socket, connected, serving
 from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import Chain, Deployed
-from tests.keeper.web_world import Socket, connected, serving
 
 
 def state(follower: Follower) -> dict[str, Any]:
@@ -48,7 +48,7 @@ async def following(
     confirmations: int | None = None,
 ) -> AsyncIterator[Follower]:
     """A follower that runs."""
-    follower = Follower(rpc, markets, chunk, 0.01, confirmations)
+    follower = Follower(rpc, markets, chunk, 0.01, confirmations, Hub(rpc.chain_id))
     task = asyncio.create_task(follower.run())
     try:
         yield follower
@@ -108,7 +108,8 @@ class _Shown:
 @contextlib.asynccontextmanager
 async def client_of(follower: Follower) -> AsyncIterator[Socket]:
     """A greeted client of a server that tells what the follower reads."""
-    async with serving(_Shown(follower.hub)) as session, connected(session) as client:
+    assert isinstance(follower.audience, Hub)
+    async with serving(_Shown(follower.audience)) as session, connected(session) as client:
         yield client
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from keeper.domain.lines import Prediction
-from tests.keeper.web_world import (
+from tests.feed.world import (
     ANN,
     BOB,
     MEGA,

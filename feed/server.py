@@ -20,12 +20,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from feed.board import Board
+from feed.client import Client
+from feed.hub import Hub
+from feed.protocol import Close, Malformed, Refused, error, frame, message, parse
+from feed.views import of_rounds
 from keeper.ports import RoundStatus
-from keeper.web.board import Board
-from keeper.web.client import Client
-from keeper.web.hub import Hub
-from keeper.web.protocol import Close, Malformed, Refused, error, frame, message, parse
-from keeper.web.views import of_rounds
 
 log = logging.getLogger(__name__)
 

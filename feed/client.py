@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from keeper.web.protocol import Close, Cursor, error
+from feed.protocol import Close, Cursor, error
 
 
 @dataclass(frozen=True, slots=True)

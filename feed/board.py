@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from feed import views
+from feed.client import Limits
+from feed.protocol import Cursor, Malformed, message
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView, RoundView
-from keeper.web import views
-from keeper.web.client import Limits
-from keeper.web.protocol import Cursor, Malformed, message
 
 # A number belongs to a round, and only to a round.
 _CHANNEL = re.compile(r"(?ai)(?:market|(round)):(0x[\da-f]{40})(?(1):([1-9]\d{0,17}))")

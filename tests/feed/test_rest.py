@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from keeper import metrics
 from keeper.domain.lines import Prediction
-from tests.keeper.web_world import (
+from tests.feed.world import (
     ANN,
     DRAW,
     LOCK,

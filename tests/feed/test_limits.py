@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from keeper.domain.lines import Prediction
-from tests.keeper.web_world import (
+from tests.feed.world import (
     PAGE,
     POWER,
     Socket,

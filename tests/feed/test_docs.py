@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from keeper.domain.lines import Prediction
-from tests.keeper.web_world import ANN, World, bet, created, serving
+from tests.feed.world import ANN, World, bet, created, serving
 
 DOC = Path(__file__).parents[2] / "docs" / "realtime.md"
 

@@ -13,10 +13,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from feed.board import Board, Delta, Events, Markets
+from feed.client import Client, Limits
+from feed.protocol import Close, Malformed, Refused, Wish, error, message
 from keeper.ports import Head
-from keeper.web.board import Board, Delta, Events, Markets
-from keeper.web.client import Client, Limits
-from keeper.web.protocol import Close, Malformed, Refused, Wish, error, message
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
 
@@ -28,7 +28,7 @@ class Hub:
         board: what there is to follow.
     """
 
-    def __init__(self, chain_id: int, markets: Markets, limits: Limits | None = None) -> None:
+    def __init__(self, chain_id: int, markets: Markets = (), limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.board = Board(markets, self.limits)
         self._chain_id = chain_id

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from keeper.domain.lines import Prediction
-from tests.keeper.web_world import (
+from tests.feed.world import (
     MEGA,
     POWER,
     World,

@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
+from feed.client import Limits
+from feed.hub import Hub
+from feed.server import Server
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView
-from keeper.web.client import Limits
-from keeper.web.hub import Hub
-from keeper.web.server import Server
 
 POWER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 MEGA = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"

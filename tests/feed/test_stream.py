@@ -10,7 +10,7 @@ import pytest
 
 from keeper.domain.lines import Prediction
 from keeper.projection import MarketView
-from tests.keeper.web_world import (
+from tests.feed.world import (
     ANN,
     BOB,
     DRAW,
