@@ -1,9 +1,10 @@
 """What three publishers together say a draw was: two equal answers of three decide."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from keeper.domain.draw import Draw
 
@@ -17,11 +18,11 @@ class Failure(StrEnum):
     UNREACHABLE = "unreachable"  # no connection, or no answer on it
     TIMEOUT = "timeout"  # no whole answer within the time given, dripped ones included
     STATUS = "status"  # any HTTP status but 200
-    REDIRECT = "redirect"  # to another host, or round and round
+    REDIRECT = "redirect"  # to another host, of a POST, or round and round
     OVERSIZE = "oversize"  # more than 1 MiB
     ENCODING = "encoding"  # not UTF-8
     TRUNCATED = "truncated"  # it broke off before its end
-    FORMAT = "format"  # not the JSON, CSV or XML that was due: HTML, half a document
+    FORMAT = "format"  # not the JSON or CSV that was due: HTML, half a document
     SHAPE = "shape"  # well formed, but not what this publisher answers
     NUMBER = "number"  # not in this publisher's own form, or out of range, or an extra ball
     CONFLICT = "conflict"  # the asked date twice, with different results
@@ -33,6 +34,7 @@ class Drawn:
 
     source: str
     draw: Draw
+    kind: Literal["drawn"] = "drawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Pending:
 
     source: str
     why: str
+    kind: Literal["pending"] = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +99,13 @@ def decide(answers: Sequence[Answer]) -> Verdict:
     names = [answer.source for answer in answers]
     if len(names) > SEATS or len(set(names)) != len(names):
         raise ValueError(f"one vote a source and at most {SEATS}: {', '.join(names)}")
-    votes: dict[Draw, list[str]] = defaultdict(list)
-    for answer in answers:
-        if isinstance(answer, Drawn):
-            votes[answer.draw].append(answer.source)
-    for draw, sources in votes.items():
-        if len(sources) >= QUORUM:
-            others = [name for other, v in votes.items() if other != draw for name in v]
-            return Agreed(draw, tuple(sources), tuple(others))
+    drawn = tuple(answer for answer in answers if isinstance(answer, Drawn))
+    votes = Counter(answer.draw for answer in drawn)
+    for draw, count in votes.items():
+        if count >= QUORUM:
+            agreeing = tuple(answer.source for answer in drawn if answer.draw == draw)
+            others = tuple(answer.source for answer in drawn if answer.draw != draw)
+            return Agreed(draw, agreeing, others)
     if len(votes) > 1:
-        return Disagreement(tuple(a for a in answers if isinstance(a, Drawn)))
-    return Waiting(tuple(a for a in answers if not isinstance(a, Drawn)))
+        return Disagreement(drawn)
+    return Waiting(tuple(answer for answer in answers if not isinstance(answer, Drawn)))

@@ -3,20 +3,20 @@
 import datetime as dt
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import httpx
 
 from keeper.domain.consensus import Answer
 from keeper.domain.draw import Game
 from keeper.ports import Source
-from keeper.sources import california, massachusetts, megamillions, newjersey, ny, nyopendata, texas
-from keeper.sources.base import DEADLINE, Publisher, WebSource, open_client
+from keeper.sources.base import DEADLINE, open_client
 from keeper.sources.panel import VOTERS, Panel
+from keeper.sources.publishers import PUBLISHERS
 
 __all__ = ["HOMES", "VOTERS", "Panel", "build", "open_client", "publishing", "read"]
 
-_ADAPTERS = (ny, texas, california, megamillions, massachusetts, newjersey, nyopendata)
-_PUBLISHERS: Mapping[str, Publisher] = {m.PUBLISHER.name: m.PUBLISHER for m in _ADAPTERS}
+_PUBLISHERS = {publisher.name: publisher for publisher in PUBLISHERS}
 HOMES: Mapping[str, str] = {name: publisher.home for name, publisher in _PUBLISHERS.items()}
 
 
@@ -34,8 +34,8 @@ def build(
         raise ValueError(f"no such source: {unknown}; there are {', '.join(HOMES)}")
     urls = {**HOMES, **base_urls}
     return {
-        name: WebSource(publisher, client, urls[name].rstrip("/"), deadline, clock)
-        for name, publisher in _PUBLISHERS.items()
+        name: replace(p, home=urls[name].rstrip("/"), client=client, deadline=deadline, clock=clock)
+        for name, p in _PUBLISHERS.items()
     }
 
 

@@ -8,7 +8,9 @@ import asyncio
 import datetime as dt
 import json
 import re
-from collections.abc import Awaitable, Callable, Collection
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,7 +36,6 @@ _HEADERS = {
 }
 _trusted = cache(httpx.create_ssl_context)  # the usual authorities take a while to load
 _BALL = re.compile(r"[1-9][0-9]?")  # no leading zero
-_LAST_MS = 4_102_444_800_000  # the year 2100
 
 
 def open_client() -> httpx.AsyncClient:
@@ -52,7 +53,7 @@ class Exchange:
     status: int | None = None
     body: bytearray = field(default_factory=bytearray)
 
-    async def send(self, method: str, path: str, **kwargs: Any) -> None:
+    async def send(self, path: str, method: str = "GET", **kwargs: Any) -> None:
         """Sends a request below the base URL: what comes is kept if within the limits.
 
         Raises SourceError for anything but status 200, and httpx's errors.
@@ -70,8 +71,8 @@ class Exchange:
             if (onward := response.next_request) is None:
                 break
             here, there = request.url, onward.url
-            if (here.scheme, here.netloc) != (there.scheme, there.netloc):
-                raise SourceError(Failure.REDIRECT, f"to another host, {there.host!r}")
+            if method != "GET" or (here.scheme, here.netloc) != (there.scheme, there.netloc):
+                raise SourceError(Failure.REDIRECT, f"of a {method} to {there.host!r}")
             request = onward
         else:
             raise SourceError(Failure.REDIRECT, f"more than {MAX_REDIRECTS} times")
@@ -81,85 +82,54 @@ class Exchange:
             raise SourceError(Failure.ENCODING, "compressed, which was not asked for")
 
 
-Dated = tuple[dt.date, Any]
 Balls = tuple[list[Any], list[Any]]
+"""The whites and the special balls of one result, as printed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publisher:
-    """What is particular to one publisher of results. Its functions raise SourceError.
+@dataclass(frozen=True)
+class Publisher(ABC):
+    """What is particular to one publisher of results. Its methods raise SourceError.
 
     Attributes:
         name: the source's name in the configuration, the logs and the evidence.
         home: its own base URL, which the configuration can replace.
-        ask: sends what there is to ask; what came last is then read, unless this answers itself.
-        entries: every draw that is listed in an answer, with its date.
-        balls: an entry's whites and its special balls as printed; None while it is pending.
         prints: the JSON type in which it gives a ball.
         form: how it writes a ball.
         games: the names of those that it publishes.
+        client: with which it is asked; nothing that is kept needs it to be read.
+        deadline: seconds for all that one answer takes.
     """
 
     name: str
     home: str
-    ask: Callable[[Exchange, Game, dt.date], Awaitable[Answer | None]]
-    entries: Callable[[Game, str], list[Dated]]
-    balls: Callable[[Any], Balls | None]
     prints: type = str
     form: re.Pattern[str] = _BALL
     games: Collection[str] = tuple(GAMES)
+    client: httpx.AsyncClient | None = None
+    deadline: float = DEADLINE
+    clock: Callable[[], float] = time.time
 
-    def read(self, game: Game, date: dt.date, body: bytes) -> Answer:
-        """What a body, answered with status 200, says of the draw of `date`.
+    @abstractmethod
+    async def ask(self, x: Exchange, game: Game, date: dt.date) -> Answer | None:
+        """Sends what there is to ask; what came last is then read, unless this answers itself."""
 
-        All its entries of that date must say the same; of the others only the date is read.
-        """
-        try:
-            listed = self.entries(game, text_of(body))
-            printed = [self.balls(entry) for day, entry in listed if day == date]
-            draws = {make_draw(game, date, *self._numbers(*balls)) for balls in printed if balls}
-        except SourceError as e:
-            return Failed(self.name, e.kind, e.why)
-        except InvalidDraw as e:
-            return Failed(self.name, Failure.NUMBER, str(e))
-        if len(draws) > 1:
-            return Failed(self.name, Failure.CONFLICT, " against ".join(sorted(map(str, draws))))
-        if not draws:
-            return Pending(self.name, f"no result for {date} yet")
-        return Drawn(self.name, *draws)
-
-    def _numbers(self, whites: list[Any], specials: list[Any]) -> tuple[list[int], int]:
-        for ball in whites + specials:
-            if type(ball) is not self.prints or not self.form.fullmatch(str(ball)):
-                raise SourceError(Failure.NUMBER, f"not a ball number: {ball!r:.40}")
-        if len(specials) != 1:
-            raise SourceError(Failure.NUMBER, f"{len(specials)} special balls")
-        return [int(ball) for ball in whites], int(specials[0])
-
-
-@dataclass(frozen=True, slots=True)
-class WebSource:
-    """A publisher at a base URL, asked within `deadline` seconds."""
-
-    publisher: Publisher
-    client: httpx.AsyncClient
-    base: str
-    deadline: float
-    clock: Callable[[], float]
+    @abstractmethod
+    def printed(self, game: Game, date: dt.date, text: str) -> Iterator[Balls]:
+        """Every result of that date in an answer; none while it is pending."""
 
     async def fetch(self, game: Game, date: dt.date) -> Fetched:
         """Asks for the draw of `date`. Whatever the publisher does becomes an Answer.
 
-        Raises ValueError for a game that it does not publish.
+        Raises ValueError for a game that it does not publish, and without a client.
         """
-        name, ask = self.publisher.name, self.publisher.ask
-        if game.name not in self.publisher.games:
-            raise ValueError(f"{name} publishes no {game.name}")
-        at, x = int(self.clock()), Exchange(self.client, self.base)
+        name = self.name
+        if self.client is None or game.name not in self.games:
+            raise ValueError(f"{name} publishes no {game.name}, or cannot be asked")
+        at, x = int(self.clock()), Exchange(self.client, self.home)
         try:
             async with asyncio.timeout(self.deadline):  # httpx counts from chunk to chunk
-                known = await ask(x, game, date)
-            answer = known or self.publisher.read(game, date, bytes(x.body))
+                known = await self.ask(x, game, date)
+            answer = known or self.read(game, date, bytes(x.body))
         except SourceError as e:
             answer = Failed(name, e.kind, e.why)
         except (TimeoutError, httpx.TimeoutException):
@@ -168,6 +138,32 @@ class WebSource:
             kind = Failure.UNREACHABLE if x.status is None else Failure.TRUNCATED
             answer = Failed(name, kind, f"{type(e).__name__}: {e}"[:200])
         return Fetched(name, x.url, x.status, at, bytes(x.body), answer)
+
+    def read(self, game: Game, date: dt.date, body: bytes) -> Answer:
+        """What a body, answered with status 200, says of the draw of `date`.
+
+        All its entries of that date must say the same; of the others only the date is read.
+        """
+        try:
+            printed = list(self.printed(game, date, text_of(body)))
+            draws = {make_draw(game, date, *self._numbers(*balls)) for balls in printed}
+        except SourceError as e:
+            return Failed(self.name, e.kind, e.why)
+        except InvalidDraw as e:
+            return Failed(self.name, Failure.NUMBER, str(e))
+        if len(draws) > 1:
+            return Failed(self.name, Failure.CONFLICT, " against ".join(sorted(map(str, draws))))
+        if not draws:
+            return Pending(self.name, f"no result for {date} yet")
+        return Drawn(self.name, draws.pop())
+
+    def _numbers(self, whites: list[Any], specials: list[Any]) -> tuple[list[int], int]:
+        for ball in whites + specials:
+            if type(ball) is not self.prints or not self.form.fullmatch(str(ball)):
+                raise SourceError(Failure.NUMBER, f"not a ball number: {ball!r:.40}")
+        if len(specials) != 1:
+            raise SourceError(Failure.NUMBER, f"{len(specials)} special balls")
+        return [int(ball) for ball in whites], int(specials[0])
 
 
 # ---- strict reading
@@ -187,7 +183,7 @@ def document(text: str) -> Any:
     if text.count("{") + text.count("[") > MAX_NODES:
         raise SourceError(Failure.FORMAT, f"more than {MAX_NODES} objects and arrays")
     try:
-        return json.loads(text, object_pairs_hook=_unrepeated, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_unrepeated, parse_constant=int)
     except (ValueError, RecursionError) as e:
         what = "HTML" if text.lstrip().startswith("<") else str(e)[:100]
         raise SourceError(Failure.FORMAT, f"not JSON: {what}") from None
@@ -206,23 +202,29 @@ def expect(value: Any, key: str, wanted: str | int) -> None:
         raise SourceError(Failure.SHAPE, f"{key} is {found!r:.40}, not {wanted!r}")
 
 
-def day(text: str) -> dt.date:
-    """A date from the first ten characters of an ISO 8601 text."""
-    with suppress(ValueError):
-        date = dt.date.fromisoformat(text[:10])
-        if str(date) == text[:10] and text[10:11] in ("", "T"):
+def on(date: dt.date, draws: list[Any], key: str, kind: type, **told: str) -> list[Any]:
+    """The draws of that date, which each tells under `key`, as all must tell the rest."""
+    for draw in draws:
+        for name, wanted in told.items():
+            expect(draw, name, wanted)
+    return [draw for draw in draws if day(item(draw, key, kind)) == date]
+
+
+def day(at: str | int) -> dt.date:
+    """A date from the first ten characters of an ISO 8601 text, or from milliseconds.
+
+    These must be midnight in New York, else it is not known which day is meant.
+    """
+    with suppress(ValueError, ArithmeticError, OSError):
+        if isinstance(at, int):
+            date = dt.datetime.fromtimestamp(at / 1000, NEW_YORK).date()
+            known = instant(date) * 1000 == at
+        else:
+            date = dt.date.fromisoformat(at[:10])
+            known = str(date) == at[:10] and at[10:11] in ("", "T")
+        if known:
             return date
-    raise SourceError(Failure.SHAPE, f"not a date: {text[:40]!r}")
-
-
-def from_ms(at: int) -> dt.date:
-    """The date whose midnight in New York that is, in milliseconds."""
-    if not 0 <= at < _LAST_MS:
-        raise SourceError(Failure.SHAPE, f"a time out of range: {at!r:.40}")
-    date = dt.datetime.fromtimestamp(at / 1000, NEW_YORK).date()
-    if instant(date) * 1000 != at:  # else it is not known which day is meant
-        raise SourceError(Failure.SHAPE, f"not midnight in New York: {at}")
-    return date
+    raise SourceError(Failure.SHAPE, f"not a date: {at!r:.40}")
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -230,7 +232,3 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("a key appears twice in one object")
     return value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")

@@ -1,14 +1,17 @@
-"""The sources that vote on one draw, asked again and again: who sits, and who takes back what."""
+"""The sources that vote on one draw, asked again and again: who sits, and who takes back what.
+
+There are three seats, one a publisher, and reserves for voters that stay out.
+"""
 
 import asyncio
 import datetime as dt
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from keeper import metrics
 from keeper.domain.consensus import Answer, Drawn, Failed
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Draw, Game
-from keeper.domain.seats import Seats
 from keeper.ports import Fetched, Source
 
 VOTERS: Mapping[str, tuple[str, ...]] = {
@@ -16,7 +19,8 @@ VOTERS: Mapping[str, tuple[str, ...]] = {
     MEGA_MILLIONS.name: ("megamillions", "texas", "california"),
 }
 RESERVES = ("massachusetts", "newjersey", "nyopendata")
-_PUBLISHER = {"nyopendata": "ny"}
+GRACE = 2 * 3600  # seconds
+_PUBLISHER = {"nyopendata": "ny"}  # whose source it is, where several are of one
 
 
 class Panel:
@@ -37,26 +41,42 @@ class Panel:
     ) -> None:
         self.changed: list[tuple[str, Draw, Draw | None]] = []
         self._sources, self._game, self._date, self._clock = sources, game, date, clock
-        self._seats = Seats(VOTERS[game.name], RESERVES, _PUBLISHER)
+        self._held, self._bench = list(VOTERS[game.name]), list(RESERVES)
+        self._until: dict[str, float] = {}  # by the clock, until when a draw of it is waited for
         self._gave: dict[str, tuple[Draw, Draw | None]] = {}  # the last draw; what it says now
 
     async def ask(self) -> list[Fetched]:
         """What each of the three sources says, asked at once; then a reserve that takes a seat."""
         self.changed = []
         found: dict[str, Fetched] = {}
-        while new := [name for name in self._seats.held if name not in found]:
+        while new := [name for name in self._held if name not in found]:
             asked = (self._sources[name].fetch(self._game, self._date) for name in new)
             found |= zip(new, await asyncio.gather(*asked), strict=True)
-            answers = [f.answer for f in found.values()]
-            self._seats = self._seats.after(answers, self._clock())
+            self._reseat(fetched.answer for fetched in found.values())
         for fetched in found.values():
             self._note(fetched.answer)
-        return [found[name] for name in self._seats.held]
+        return [found[name] for name in self._held]
+
+    def _reseat(self, answers: Iterable[Answer]) -> None:
+        """Whoever was waited for in vain for GRACE loses its seat to the next reserve, for good.
+
+        That is one whose publisher holds none; without one it keeps it, as does for ever who has
+        given a draw, right or wrong. Nobody is waited for before another has given one.
+        """
+        now = self._clock()
+        self._until |= {a.source: math.inf for a in answers if isinstance(a, Drawn)}
+        for i, source in enumerate(self._held):
+            if not self._until or now < self._until.setdefault(source, now + GRACE):
+                continue
+            others = {_PUBLISHER.get(other, other) for other in self._held if other != source}
+            free = [name for name in self._bench if _PUBLISHER.get(name, name) not in others]
+            if free:
+                self._bench.remove(free[0])
+                self._held[i], self._until[free[0]] = free[0], now + GRACE
 
     def _note(self, answer: Answer) -> None:
         source, game = answer.source, self._game.name
-        outcome = answer.kind if isinstance(answer, Failed) else type(answer).__name__.lower()
-        metrics.ANSWERS.labels(source, game, outcome).inc()
+        metrics.ANSWERS.labels(source, game, answer.kind).inc()
         draw = answer.draw if isinstance(answer, Drawn) else None
         last, now = self._gave.get(source, (draw, draw))
         if isinstance(answer, Failed) or last is None:

@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY
 from demo.publishers import Fault, FaultKind, Publishers
 from keeper.domain.consensus import Agreed, decide
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Draw
-from keeper.domain.seats import GRACE
 from keeper.ports import Fetched
 from keeper.sources import VOTERS, Panel, build
+from keeper.sources.panel import GRACE
 
 DAY = dt.date(2026, 8, 19)
 RIGHT = Draw(DAY, (10, 21, 58, 61, 64), 17)

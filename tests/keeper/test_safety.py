@@ -18,10 +18,9 @@ from hypothesis import strategies as st
 
 from keeper.domain.consensus import Agreed, Answer, Drawn, Failed, Failure, Pending, decide
 from keeper.domain.draw import GAMES, Draw, Game
-from keeper.domain.seats import GRACE
 from keeper.ports import Fetched
 from keeper.sources import HOMES, Panel, publishing
-from keeper.sources.panel import RESERVES
+from keeper.sources.panel import GRACE, RESERVES
 
 EVENINGS = 1000  # a game
 DAY = dt.date(2026, 8, 18)

@@ -8,7 +8,7 @@ import pytest
 
 from keeper.domain.consensus import Drawn, Failed, Failure, Pending
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL, Draw
-from keeper.sources.california import MAX_PAGES
+from keeper.sources.publishers import MAX_PAGES
 from tests.keeper.conftest import Literal
 
 DAY = "2026-08-15"
