@@ -333,7 +333,7 @@ class Run:
         """What a keeper heard, by its evidence; asked again if too few had a result."""
         date, folder = str(planned.date), self.out / k.name / "evidence" / planned.game.name
         if files := sorted((folder / date).glob("*.json")):
-            return evidence.verify(files[-1], read).answers
+            return [f.answer for f in evidence.verify(files[-1], read)[0].answers]
         if not k.process.logged("no result yet", game=planned.game.name, date=date):
             return ()
         async with open_client() as client:

@@ -167,9 +167,9 @@ def evidence_() -> None:
 @click.argument("file", type=_FILE)
 def verify(file: Path) -> None:
     """Recompute the hash of an evidence FILE and what follows from the raw answers in it."""
-    found = evidence.verify(file, read)
-    show.answers(found.answers)
-    click.echo(f"holds: {found.game.name} {found.date}, keccak256 0x{found.digest.hex()}")
+    found, digest = evidence.verify(file, read)
+    show.answers([fetched.answer for fetched in found.answers])
+    click.echo(f"holds: {found.game} {found.date}, keccak256 0x{digest.hex()}")
 
 
 @main.group("journal")

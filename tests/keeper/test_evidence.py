@@ -31,7 +31,7 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.errors import EvidenceError
 from keeper.ports import EvidenceRef, Fetched
 from keeper.sources import Panel, build, read
-from keeper.store.evidence import FileEvidence, encode, verify
+from keeper.store.evidence import Evidence, FileEvidence, encode, verify
 
 DAY = dt.date(2026, 8, 18)
 LIE = Fault(FaultKind.LIE, special=13)
@@ -63,9 +63,9 @@ async def test_what_is_saved_verifies(tmp_path: Path, fetched: list[Fetched]) ->
     assert len(ref.digest) == 32
     folder = tmp_path / "data" / "evidence" / "mega-millions" / "2026-08-18"
     assert ref.path == folder / f"1787108400-{ref.digest.hex()}.json"
-    found = verify(ref.path, read)
-    assert (found.game, found.date, found.digest) == (MEGA_MILLIONS, DAY, ref.digest)
-    assert found.answers == tuple(f.answer for f in fetched)
+    found, digest = verify(ref.path, read)
+    assert (found.game, found.date, digest) == (MEGA_MILLIONS.name, DAY, ref.digest)
+    assert found.answers == tuple(fetched)
     assert found.verdict == verdict_of(fetched)
     assert isinstance(found.verdict, Agreed)
     assert found.verdict.dissenting == ("texas",)
@@ -77,11 +77,17 @@ async def test_the_file_holds_every_byte_and_where_it_came_from(
 ) -> None:
     ref = await save(tmp_path, fetched)
     data = json.loads(ref.path.read_bytes())
-    assert [base64.b64decode(a["body"]) for a in data["answers"]] == [f.body for f in fetched]
+    bodies = [base64.urlsafe_b64decode(a["body"]) for a in data["answers"]]
+    assert bodies == [f.body for f in fetched]
     assert [a["source"] for a in data["answers"]] == ["megamillions", "texas", "california"]
     for answer, raw in zip(data["answers"], fetched, strict=True):
         assert (answer["url"], answer["at"], answer["status"]) == (raw.url, 1_787_108_400, 200)
-    assert data["verdict"]["draw"]["winningNumber"] == 51
+        assert answer["answer"]["kind"] == "drawn"
+    assert data["verdict"]["draw"] == {
+        "date": "2026-08-18",
+        "special": 12,
+        "whites": [5, 19, 30, 38, 59],
+    }
 
 
 async def test_the_same_answers_give_the_same_file(tmp_path: Path, fetched: list[Fetched]) -> None:
@@ -99,11 +105,12 @@ async def test_bytes_that_are_no_text_are_kept(tmp_path: Path) -> None:
     verdict = decide([failed.answer, late.answer])
     ref = await store.save(POWERBALL, dt.date(2026, 8, 19), [failed, late], verdict)
     assert ref.path.name.startswith("9-")
-    found = verify(ref.path, read)
-    assert found.answers == (failed.answer, late.answer)
+    found, _ = verify(ref.path, read)
+    assert found.answers == (failed, late)
     assert isinstance(found.verdict, Waiting)
     stored = json.loads(ref.path.read_bytes())["answers"]
-    assert base64.b64decode(stored[0]["body"]) == body
+    assert base64.urlsafe_b64decode(stored[0]["body"]) == body
+    assert [told["answer"]["kind"] for told in stored] == ["encoding", "timeout"]
     assert stored[1]["status"] is None
 
 
@@ -125,7 +132,7 @@ async def test_every_verdict_verifies(
     for name, fault in faults.items():
         publishers.faults[name, "mega-millions"] = fault
     fetched = await Panel(build(publishers.urls, client), MEGA_MILLIONS, DAY).ask()
-    found = verify((await save(tmp_path, fetched)).path, read)
+    found, _ = verify((await save(tmp_path, fetched)).path, read)
     assert isinstance(found.verdict, kind)
     assert found.verdict == verdict_of(fetched)
 
@@ -142,9 +149,14 @@ async def test_a_pending_answer_verifies_whatever_its_words(
     ref = await FileEvidence(tmp_path).save(
         MEGA_MILLIONS, day, pending, decide([f.answer for f in pending])
     )
-    assert verify(ref.path, read).answers == (
-        Pending("california", "no result for 2026-08-21 yet"),
-    )
+    found, _ = verify(ref.path, read)
+    assert found.answers == tuple(pending)
+    stored = json.loads(ref.path.read_bytes())["answers"]
+    assert stored[0]["answer"] == {
+        "kind": "pending",
+        "source": "california",
+        "why": "in other words",
+    }
 
 
 # ---- what does not verify
@@ -158,6 +170,14 @@ def rewritten(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
     forged = path.with_name(f"1-{keccak(content).hex()}.json")
     forged.write_bytes(content)
     return forged
+
+
+def pending(source: str) -> dict[str, str]:
+    return {"kind": "pending", "source": source, "why": ""}
+
+
+def failed(source: str) -> dict[str, str]:
+    return {"kind": "timeout", "source": source, "why": ""}
 
 
 async def test_a_changed_byte_is_seen(tmp_path: Path, fetched: list[Fetched]) -> None:
@@ -183,33 +203,52 @@ async def test_a_renamed_file_is_seen(tmp_path: Path, fetched: list[Fetched]) ->
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda d: d["answers"][0]["answer"]["draw"].update(special=13), "its body says"),
-        (lambda d: d["answers"][1]["answer"]["draw"].update(special=12), "its body says"),
-        (lambda d: d["answers"][0].update(answer={"kind": "pending", "why": ""}), "its body says"),
-        (lambda d: d["answers"][0].update(body=""), "its body says"),
+        (lambda d: d["answers"][0]["answer"]["draw"].update(special=13), "say: .*megamillions"),
+        (lambda d: d["answers"][1]["answer"]["draw"].update(special=12), "say: .*texas"),
+        (lambda d: d["answers"][1]["answer"]["draw"].update(date="2026-08-14"), "say: .*texas"),
+        (lambda d: d["answers"][1]["answer"]["draw"].update(special="13"), "the form"),
+        (lambda d: d["answers"][1]["answer"]["draw"]["whites"].reverse(), "the form"),
+        (lambda d: d["answers"][1]["answer"]["draw"]["whites"].pop(), "is no evidence: .*whites"),
+        (lambda d: d["answers"][0].update(answer=pending("megamillions")), "say: .*megamillions"),
+        (lambda d: d["answers"][0].update(body=""), "say: .*megamillions"),
         (lambda d: d["answers"][0].update(status=500), "answered with status 500"),
-        (lambda d: d["answers"][0].update(source="texas"), "its body says"),
+        (lambda d: d["answers"][0].update(status=None), "answered with status None"),
+        (lambda d: d["answers"][0].update(source="texas"), "one vote a source"),
+        (lambda d: d["answers"][0].update(source="ny"), "say: .*ny"),
         (lambda d: d["answers"][0].update(source="idaho"), "no such source"),
+        (lambda d: d["answers"][0]["answer"].update(source="ny"), "say: .*megamillions"),
+        (lambda d: d["answers"][0]["answer"].update(kind="pending"), "is no evidence"),
+        (lambda d: d["answers"][0]["answer"].update(kind="timeout"), "is no evidence"),
+        (lambda d: d["answers"][0]["answer"].pop("kind"), "the form"),
         (lambda d: d["answers"].append(d["answers"][0]), "one vote a source"),
-        (lambda d: d["answers"].pop(0), "its bodies say"),
-        (lambda d: d["verdict"].update(dissenting=[]), "its bodies say"),
-        (lambda d: d["verdict"]["draw"].update(winningNumber=1), "its bodies say"),
-        (lambda d: d.update(verdict={"kind": "waiting", "missing": []}), "its bodies say"),
-        (lambda d: d.update(date="2026-08-14"), "its body says"),
+        (lambda d: d["answers"].pop(0), "the verdict"),
+        (lambda d: d["answers"].reverse(), "the verdict"),
+        (lambda d: d["verdict"].update(dissenting=[]), "the verdict"),
+        (lambda d: d["verdict"]["draw"].update(special=1), "the verdict"),
+        (lambda d: d.update(verdict={"missing": []}), "the verdict"),
+        (lambda d: d.update(date="2026-08-14"), "say: .*megamillions"),
         (lambda d: d.update(date="yesterday"), "is no evidence"),
         (lambda d: d.update(game="keno"), "unknown game"),
-        (lambda d: d.update(version=2), "not in the form of version 1"),
+        (lambda d: d.update(game="keno", answers=[]), "unknown game"),
+        (lambda d: d.update(version=2), "is no evidence: .* version .* should be 1"),
+        (lambda d: d.pop("version"), "the form"),
+        (lambda d: d.update(more=1), "the form"),
+        (lambda d: d["answers"][0].update(more=1), "the form"),
+        (lambda d: d["answers"][0].update(at="1787108400"), "the form"),
         (lambda d: d.pop("verdict"), "is no evidence"),
         (lambda d: d.update(answers=7), "is no evidence"),
         (lambda d: d["answers"][0].update(body="%"), "is no evidence"),
+        (lambda d: d["answers"][0].update(answer=failed("texas")), "say: .*megamillions"),
     ],
 )
 async def test_a_forgery_with_a_fitting_name_is_seen(
     tmp_path: Path, fetched: list[Fetched], change: Callable[[dict[str, Any]], object], why: str
 ) -> None:
     path = rewritten((await save(tmp_path, fetched)).path, change)
-    with pytest.raises(EvidenceError, match=why):
+    with pytest.raises(EvidenceError, match=why) as told:
         verify(path, read)
+    assert str(told.value).isprintable()
+    assert len(str(told.value)) < 500
 
 
 async def test_one_content_has_one_form(tmp_path: Path, fetched: list[Fetched]) -> None:
@@ -217,16 +256,17 @@ async def test_one_content_has_one_form(tmp_path: Path, fetched: list[Fetched]) 
     content = json.dumps(data, indent=1).encode()
     path = tmp_path / f"1-{keccak(content).hex()}.json"
     path.write_bytes(content)
-    with pytest.raises(EvidenceError, match="not in the form"):
+    with pytest.raises(EvidenceError, match="not what its bodies say: the verdict, or the form"):
         verify(path, read)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b"{", b"7"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"null", b"\xff", b"{", b"7", b"[" * 9999])
 def test_what_is_no_evidence_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / f"{keccak(content).hex()}.json"
     path.write_bytes(content)
-    with pytest.raises(EvidenceError, match="is no evidence"):
+    with pytest.raises(EvidenceError, match="is no evidence") as told:
         verify(path, read)
+    assert str(told.value).isprintable()
 
 
 def test_no_such_file(tmp_path: Path) -> None:
@@ -292,7 +332,7 @@ async def test_a_write_that_breaks_off_keeps_the_old_file(
     monkeypatch.setattr(os, "fsync", broken)
     with pytest.raises(EvidenceError, match="Input/output error"):
         await save(tmp_path, fetched)
-    assert verify(ref.path, read).digest == ref.digest
+    assert verify(ref.path, read)[1] == ref.digest
     assert files_below(tmp_path) == [ref.path]
 
 
@@ -313,7 +353,7 @@ async def test_file_and_folders_are_synced_before_it_counts(
 
 
 async def test_the_encoding_is_the_documented_one(fetched: list[Fetched]) -> None:
-    content = encode(MEGA_MILLIONS, DAY, fetched, verdict_of(fetched))
+    content = encode(Evidence("mega-millions", DAY, tuple(fetched), verdict_of(fetched)))
     assert content.isascii()
     again = json.dumps(json.loads(content), sort_keys=True, separators=(",", ":"))
     assert again.encode() == content
