@@ -16,11 +16,10 @@ import contextlib
 import fcntl
 import json
 import os
-import stat
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from eth_utils.crypto import keccak
 
@@ -29,10 +28,8 @@ from keeper.ports import Intent
 from keeper.store.evidence import sync_folders
 
 _START = "0x" + "00" * 32
-_LATEST = 1 << 33  # unix seconds, the year 2242
 _TOLD = {"seq": int, "prev": str, "at": int, "event": str, "nonce": int}
 _INTENT = _TOLD | {field.name: field.type for field in fields(Intent)}
-_ENDS = frozenset({"mined", "lost", "refused"})
 
 
 @dataclass(slots=True)
@@ -43,12 +40,14 @@ class Story:
         entries: all of them, in order.
         live: the signed transactions of the nonce whose end is not told yet.
         last: the hash of the last line, which the next one names.
-        torn: bytes after it that were not written to their end, and do not count.
+        size: bytes of all of them.
+        torn: bytes after them that were not written to their end, and do not count.
     """
 
     entries: list[dict[str, Any]]
     live: list[Intent]
     last: str
+    size: int = 0
     torn: int = 0
 
     def take(self, line: bytes) -> None:
@@ -64,21 +63,19 @@ class Story:
             raise ValueError(f"{wrong[0]} is missing, or of another type")
         if (entry["seq"], entry["prev"]) != (len(self.entries), self.last):
             raise ValueError("it does not follow from the one before")
-        if not 0 <= entry["at"] < _LATEST:
+        if not 0 <= entry["at"] < 1 << 33:  # the year 2242
             raise ValueError("it is of no time")
+        if self.live and entry["nonce"] != self.live[0].nonce:
+            raise ValueError(f"nonce {self.live[0].nonce} was still open")
         if entry["event"] == "intent":
-            intent = Intent(**{name: entry[name] for name in Intent.__slots__})
-            if self.live and self.live[0].nonce != intent.nonce:
-                raise ValueError(f"nonce {self.live[0].nonce} was still open")
-            self.live.append(intent)
-        elif entry["event"] not in _ENDS or not self.live:
-            raise ValueError(f"nothing was open that could be {entry['event']!r:.20}")
-        elif entry["nonce"] != self.live[0].nonce:
-            raise ValueError(f"nonce {self.live[0].nonce} was open")
-        else:
+            self.live.append(Intent(**{name: entry[name] for name in Intent.__slots__}))
+        elif entry["event"] in ("mined", "lost", "refused") and self.live:
             self.live.clear()
+        else:
+            raise ValueError(f"nothing was open that could be {entry['event']!r:.20}")
         self.entries.append(entry)
         self.last = f"0x{keccak(line).hex()}"
+        self.size += len(line) + 1
 
 
 class FileJournal:
@@ -93,9 +90,9 @@ class FileJournal:
                 self._file = on_failure.enter_context(self.path.open("a+b", buffering=0))
                 sync_folders(self.path, 2)
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._story, self._size = _read(self._file, self.path)
+                self._story = _read(self.path)
                 # What was not written to its end was not acted upon either.
-                self._file.truncate(self._size)
+                self._file.truncate(self._story.size)
             except BlockingIOError:
                 why = f"another keeper with the same key writes {self.path}"
                 raise JournalError(f"{why}: each needs a data folder of its own") from None
@@ -131,18 +128,16 @@ class FileJournal:
     def _write(self, line: bytes) -> None:
         """In a thread, which goes on to its end whoever stops waiting for it."""
         left = memoryview(line + b"\n")
-        size = self._size + len(left)
         try:
-            self._file.truncate(self._size)
+            self._file.truncate(self._story.size)
             while left:
                 left = left[self._file.write(left) :]
             os.fsync(self._file.fileno())
         except OSError:
             with contextlib.suppress(OSError):
-                self._file.truncate(self._size)
+                self._file.truncate(self._story.size)
             raise
         self._story.take(line)
-        self._size = size
 
 
 def verify(path: Path) -> Story:
@@ -152,8 +147,7 @@ def verify(path: Path) -> Story:
     line that does not follow, or says that no line is whole.
     """
     try:
-        with path.open("rb") as file:
-            story, _ = _read(file, path)
+        story = _read(path)
     except OSError as exc:
         raise JournalError(f"cannot read {path}: {exc.strerror}") from exc
     if story.torn and not story.entries:
@@ -161,20 +155,18 @@ def verify(path: Path) -> Story:
     return story
 
 
-def _read(file: IO[bytes], path: Path) -> tuple[Story, int]:
-    """What a file tells, and the size of its whole lines."""
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+def _read(path: Path) -> Story:
+    """What a file tells."""
+    if not path.is_file():
         raise JournalError(f"{path} is no file")
-    file.seek(0)
-    content = file.read()
-    whole = content[: content.rfind(b"\n") + 1]
-    story = Story([], [], _START, torn=len(content) - len(whole))
-    for number, line in enumerate(whole.split(b"\n")[:-1], 1):
+    *lines, torn = path.read_bytes().split(b"\n")
+    story = Story([], [], _START, torn=len(torn))
+    for number, line in enumerate(lines, 1):
         try:
             story.take(line)
         except ValueError as exc:
             raise JournalError(f"{path} was changed at line {number}: {exc}") from exc
-    return story, len(whole)
+    return story
 
 
 def _line(entry: dict[str, Any]) -> bytes:
