@@ -132,7 +132,8 @@ def _values(told: Answer | Verdict) -> dict[str, Any]:
     """What follows from a draw, or why there is none."""
     if isinstance(told, c.Drawn | c.Agreed):
         return told.draw.plain()
-    return {name: getattr(told, name) for name in ("kind", "why") if hasattr(told, name)}
+    names = ("kind", "why") if isinstance(told, c.Failed) else ("why",)
+    return {name: getattr(told, name) for name in names if hasattr(told, name)}
 
 
 def balls(draw: Draw) -> str:

@@ -48,17 +48,16 @@ class Exchange:
     """The last request of a fetch and what came back so far, also when it breaks off."""
 
     client: httpx.AsyncClient
-    base: str
     url: str = ""
     status: int | None = None
     body: bytearray = field(default_factory=bytearray)
 
-    async def send(self, path: str, method: str = "GET", **kwargs: Any) -> None:
-        """Sends a request below the base URL: what comes is kept if within the limits.
+    async def send(self, url: str, method: str = "GET", **kwargs: Any) -> None:
+        """Sends a request: what comes is kept if within the limits.
 
         Raises SourceError for anything but status 200, and httpx's errors.
         """
-        request = self.client.build_request(method, self.base + path, **kwargs)
+        request = self.client.build_request(method, url, **kwargs)
         for _ in range(1 + MAX_REDIRECTS):
             self.url, self.status, self.body = str(request.url), None, bytearray()
             async with aclosing(await self.client.send(request, stream=True)) as response:
@@ -92,7 +91,7 @@ class Publisher(ABC):
 
     Attributes:
         name: the source's name in the configuration, the logs and the evidence.
-        home: its own base URL, which the configuration can replace.
+        home: its base URL; the configuration can replace its own.
         prints: the JSON type in which it gives a ball.
         form: how it writes a ball.
         games: the names of those that it publishes.
@@ -125,7 +124,7 @@ class Publisher(ABC):
         name = self.name
         if self.client is None or game.name not in self.games:
             raise ValueError(f"{name} publishes no {game.name}, or cannot be asked")
-        at, x = int(self.clock()), Exchange(self.client, self.home)
+        at, x = int(self.clock()), Exchange(self.client)
         try:
             async with asyncio.timeout(self.deadline):  # httpx counts from chunk to chunk
                 known = await self.ask(x, game, date)

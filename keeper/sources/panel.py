@@ -8,6 +8,7 @@ import datetime as dt
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from keeper import metrics
 from keeper.domain.consensus import Answer, Drawn, Failed
@@ -23,34 +24,34 @@ GRACE = 2 * 3600  # seconds
 _PUBLISHER = {"nyopendata": "ny"}  # whose source it is, where several are of one
 
 
+@dataclass
 class Panel:
     """Asks the sources that hold the seats of one draw. What it remembers is in memory only.
 
     Attributes:
+        clock: of steady seconds.
         changed: by the last asking, each source that gave another draw than before, or none any
             more where it gave one: (source, the draw before, the draw now). Each is told once,
             and a source that fails has changed nothing.
     """
 
-    def __init__(
-        self,
-        sources: Mapping[str, Source],
-        game: Game,
-        date: dt.date,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.changed: list[tuple[str, Draw, Draw | None]] = []
-        self._sources, self._game, self._date, self._clock = sources, game, date, clock
-        self._held, self._bench = list(VOTERS[game.name]), list(RESERVES)
-        self._until: dict[str, float] = {}  # by the clock, until when a draw of it is waited for
-        self._gave: dict[str, tuple[Draw, Draw | None]] = {}  # the last draw; what it says now
+    sources: Mapping[str, Source]
+    game: Game
+    date: dt.date
+    clock: Callable[[], float] = time.monotonic
+    changed: list[tuple[str, Draw, Draw | None]] = field(default_factory=list)
+    _until: dict[str, float] = field(default_factory=dict)  # by the clock: until then it is awaited
+    _gave: dict[str, tuple[Draw, Draw | None]] = field(default_factory=dict)  # last; what it says
+
+    def __post_init__(self) -> None:
+        self._held, self._bench = list(VOTERS[self.game.name]), list(RESERVES)
 
     async def ask(self) -> list[Fetched]:
         """What each of the three sources says, asked at once; then a reserve that takes a seat."""
         self.changed = []
         found: dict[str, Fetched] = {}
         while new := [name for name in self._held if name not in found]:
-            asked = (self._sources[name].fetch(self._game, self._date) for name in new)
+            asked = (self.sources[name].fetch(self.game, self.date) for name in new)
             found |= zip(new, await asyncio.gather(*asked), strict=True)
             self._reseat(fetched.answer for fetched in found.values())
         for fetched in found.values():
@@ -63,7 +64,7 @@ class Panel:
         That is one whose publisher holds none; without one it keeps it, as does for ever who has
         given a draw, right or wrong. Nobody is waited for before another has given one.
         """
-        now = self._clock()
+        now = self.clock()
         self._until |= {a.source: math.inf for a in answers if isinstance(a, Drawn)}
         for i, source in enumerate(self._held):
             if not self._until or now < self._until.setdefault(source, now + GRACE):
@@ -75,7 +76,7 @@ class Panel:
                 self._held[i], self._until[free[0]] = free[0], now + GRACE
 
     def _note(self, answer: Answer) -> None:
-        source, game = answer.source, self._game.name
+        source, game = answer.source, self.game.name
         metrics.ANSWERS.labels(source, game, answer.kind).inc()
         draw = answer.draw if isinstance(answer, Drawn) else None
         last, now = self._gave.get(source, (draw, draw))

@@ -37,7 +37,7 @@ class NewYork(Publisher):
     """
 
     async def ask(self, x: Exchange, game: Game, _date: dt.date) -> None:
-        await x.send(f"/nyl-api/games/{game.name}/draws")
+        await x.send(f"{self.home}/nyl-api/games/{game.name}/draws")
 
     def printed(self, _game: Game, date: dt.date, text: str) -> Iterator[Balls]:
         draws = item(item(document(text), "data", dict), "draws", list)
@@ -58,7 +58,7 @@ class Texas(Publisher):
 
     async def ask(self, x: Exchange, game: Game, _date: dt.date) -> None:
         folder, file = _TITLES[game.name].replace(" ", "_"), game.name.replace("-", "")
-        await x.send(f"/export/sites/lottery/Games/{folder}/Winning_Numbers/{file}.csv")
+        await x.send(f"{self.home}/export/sites/lottery/Games/{folder}/Winning_Numbers/{file}.csv")
 
     def printed(self, game: Game, date: dt.date, text: str) -> Iterator[Balls]:
         # Every row is looked at: a body cut in the middle of one must not pass for whole.
@@ -83,7 +83,7 @@ class California(Publisher):
 
     async def ask(self, x: Exchange, game: Game, date: dt.date) -> Pending | None:
         """Turns pages until the date is found or passed; the last page holds the answer."""
-        past = f"/api/DrawGameApi/DrawGamePastDrawResults/{_CALIFORNIAN[game.name]}"
+        past = f"{self.home}/api/DrawGameApi/DrawGamePastDrawResults/{_CALIFORNIAN[game.name]}"
         for page in range(1, MAX_PAGES + 1):
             await x.send(f"{past}/{page}/{_PAGE_SIZE}")
             draws = self._draws(game, text_of(x.body))
@@ -119,10 +119,10 @@ class MegaMillions(Publisher):
     """
 
     async def ask(self, x: Exchange, _game: Game, date: dt.date) -> None:
-        path = "/cmspages/utilservice.asmx/GetDrawDataByTickWithMatrix"
-        headers = {"Origin": x.base, "Referer": f"{x.base}/", "X-Requested-With": "XMLHttpRequest"}
-        ticks = (date - dt.date.min).days * 864_000_000_000  # of 100 ns, to midnight
-        await x.send(path, "POST", json={"PlayDateTicks": str(ticks)}, headers=headers)
+        home, ticks = self.home, (date - dt.date.min).days * 864_000_000_000  # of 100 ns
+        headers = {"Origin": home, "Referer": f"{home}/", "X-Requested-With": "XMLHttpRequest"}
+        url = f"{home}/cmspages/utilservice.asmx/GetDrawDataByTickWithMatrix"
+        await x.send(url, "POST", json={"PlayDateTicks": str(ticks)}, headers=headers)
 
     def printed(self, _game: Game, date: dt.date, text: str) -> Iterator[Balls]:
         inner = document((item(document(text), "d", str, NoneType) or "").strip() or "null")
@@ -140,15 +140,14 @@ class Massachusetts(Publisher):
 
     async def ask(self, x: Exchange, game: Game, date: dt.date) -> None:
         span = f"draw_date_min={date - _DAY}&draw_date_max={date + _DAY}"
-        await x.send(f"/api/v1/draw-results/{_MASSACHUSETTS[game.name]}?{span}")
+        await x.send(f"{self.home}/api/v1/draw-results/{_MASSACHUSETTS[game.name]}?{span}")
 
     def printed(self, game: Game, date: dt.date, text: str) -> Iterator[Balls]:
         draws = item(document(text), "winningNumbers", list)
         special = "powerball" if game.name == POWERBALL.name else "megaball"
         for draw in on(date, draws, "drawDate", str, gameIdentifier=_MASSACHUSETTS[game.name]):
             if item(draw, "status", str) == "COMPLETE":
-                extras = item(draw, "extras", dict)
-                yield item(draw, "winningNumbers", list), [extras.get(special)]
+                yield item(draw, "winningNumbers", list), [item(draw, "extras", dict).get(special)]
 
 
 class NewJersey(Publisher):
@@ -161,8 +160,8 @@ class NewJersey(Publisher):
     async def ask(self, x: Exchange, game: Game, date: dt.date) -> None:
         start, end = instant(date - _DAY) * 1000, instant(date + _DAY) * 1000
         which = f"game-names={_TITLES[game.name]}&status=CLOSED&date-from={start}&date-to={end}"
-        path = f"/api/v1/draw-games/draws/page?{which}&size=20&page=0"
-        await x.send(path, headers={"User-Agent": _BROWSER})
+        url = f"{self.home}/api/v1/draw-games/draws/page?{which}&size=20&page=0"
+        await x.send(url, headers={"User-Agent": _BROWSER})
 
     def printed(self, game: Game, date: dt.date, text: str) -> Iterator[Balls]:
         draws = item(document(text), "draws", list)
@@ -191,11 +190,10 @@ class NewYorkOpenData(Publisher):
     """
 
     async def ask(self, x: Exchange, game: Game, date: dt.date) -> None:
-        await x.send(f"/resource/{_TABLES[game.name]}.json?$where=draw_date='{date}'")
+        await x.send(f"{self.home}/resource/{_TABLES[game.name]}.json?$where=draw_date='{date}'")
 
     def printed(self, game: Game, date: dt.date, text: str) -> Iterator[Balls]:
-        rows = item({"rows": document(text)}, "rows", list)
-        for row in on(date, rows, "draw_date", str):
+        for row in on(date, item({"rows": document(text)}, "rows", list), "draw_date", str):
             numbers = item(row, "winning_numbers", str).split(" ")
             if game.name == POWERBALL.name:  # the sixth is the Powerball
                 yield numbers[:5], numbers[5:]
