@@ -130,14 +130,26 @@ async def test_the_command_tells_the_story_or_what_was_changed(tmp_path: Path) -
     )
 
 
-async def test_two_nonces_are_never_live(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("event", "nonce", "why"),
+    [
+        ("intent", 9, "nonce 8 was still open"),
+        ("mined", 7, "nonce 8 was still open"),
+        ("won", 8, "nothing was open that could be 'won'"),
+    ],
+)
+async def test_what_cannot_come_next_is_told(
+    tmp_path: Path, event: str, nonce: int, why: str
+) -> None:
+    """Two nonces are never live, and one ends in one of three ways."""
     path = await written(tmp_path)
     content = path.read_bytes()
     last = content.split(b"\n")[-2]
-    told = json.loads(last) | {"seq": 6, "prev": f"0x{keccak(last).hex()}", "nonce": 9}
+    told = json.loads(last) | {"seq": 6, "prev": f"0x{keccak(last).hex()}"}
+    told |= {"event": event, "nonce": nonce}
     line = json.dumps(told, sort_keys=True, separators=(",", ":")).encode()
     path.write_bytes(content + line + b"\n")
-    with pytest.raises(JournalError, match="line 7: nonce 8 was still open"):
+    with pytest.raises(JournalError, match=f"line 7: {why}"):
         verify(path)
 
 
@@ -150,6 +162,7 @@ async def test_two_nonces_are_never_live(tmp_path: Path) -> None:
         ("at", "soon", "at is missing, or of another type"),
         ("at", -1, "it is of no time"),
         ("at", 10**30, "it is of no time"),
+        ("event", "mined", "nothing was open that could be 'mined'"),
     ],
 )
 async def test_a_chain_of_nonsense_is_told_in_one_line(
