@@ -13,7 +13,7 @@ import click
 from keeper import app, errors, log, show
 from keeper.chain.market import ContractMarket
 from keeper.chain.oracle import ContractOracle
-from keeper.config import Settings, load, variable
+from keeper.config import VARIABLES, Settings, load
 from keeper.domain.calendar import NoDraw, draw_time
 from keeper.domain.consensus import Agreed, Disagreement, Drawn, Waiting, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
@@ -27,10 +27,7 @@ _FAILED = errors.ChainError, errors.EvidenceError, errors.JournalError
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
 _PROBE_EXITS = "Exit codes: 0 all give the same draw, 2 bad input, 3 some give none, 4 they differ."
-_SETTINGS = "Settings:\n\n\b\n" + "\n".join(
-    f"  {variable(name)}{'__NY, ...' if name == 'sources' else ''}\n      {field.description}"
-    for name, field in Settings.model_fields.items()
-)
+_SETTINGS = "Settings:\n\n\b\n" + "\n".join(f"  {v}\n      {text}" for v, text in VARIABLES.items())
 
 
 class _Commands(click.Group):
@@ -46,18 +43,11 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--config",
-    type=_FILE,
-    help="TOML file with settings, such as chain_id = 80002; LOTTOCHAIN_CONFIG names it too. "
-    "Without either, ./keeper.toml is read if there is one.",
-)
-@click.pass_context
-def main(ctx: click.Context, config: Path | None) -> None:
+def main() -> None:
     """Keeps betting rounds going on real lottery draws.
 
-    Every setting is an environment variable, LOTTOCHAIN_CHAIN_ID for one, or a line of a TOML
-    file. A node's address is all that most commands need:
+    Every setting is an environment variable; `run --help` lists them. A node's address is all that
+    most commands need:
 
     \b
         export LOTTOCHAIN_RPC_URL=https://... LOTTOCHAIN_CHAIN_ID=80002
@@ -65,13 +55,11 @@ def main(ctx: click.Context, config: Path | None) -> None:
         python -m keeper run                    # shows what it would do
         LOTTOCHAIN_KEY_FILE=key.hex python -m keeper run --send
     """
-    ctx.obj = config
 
 
 @main.command(epilog=_SETTINGS)
 @click.option("--send", is_flag=True, help="Send transactions; without it they are only simulated.")
-@click.pass_obj
-def run(config: Path | None, send: bool) -> None:
+def run(send: bool) -> None:
     """Open, lock, report, settle and void rounds, and serve what happens.
 
     Does what the key's account may do: open rounds with the operator's role, report where it is
@@ -80,21 +68,20 @@ def run(config: Path | None, send: bool) -> None:
     cleanly on SIGTERM and Ctrl-C, and may be killed at any moment: what is due is read from the
     chain.
     """
-    asyncio.run(app.run(_settings(config), send=send))
+    asyncio.run(app.run(_settings(), send=send))
 
 
 @main.command(epilog="Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ.")
 @click.argument("game")
 @click.argument("date")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.pass_obj
-def draw(config: Path | None, game: str, date: str, as_json: bool) -> None:
+def draw(game: str, date: str, as_json: bool) -> None:
     """Ask three publishers for the draw of GAME on DATE, and tell what follows.
 
     GAME is powerball or mega-millions, DATE the draw's date in New York, as in 2026-08-19. Two
     equal answers of three decide; a source that fails counts as one that has no result yet.
     """
-    settings, asked, day = _asked(config, game, date)
+    settings, asked, day = _asked(game, date)
 
     async def ask() -> list[Fetched]:
         async with app.publishers(settings) as sources:
@@ -118,14 +105,13 @@ def sources_() -> None:
 @click.argument("date")
 @click.option("--source", "named", multiple=True, metavar="NAME", help="Only this; repeatable.")
 @click.option("--raw", is_flag=True, help="Print what came, too, up to 20,000 bytes of it.")
-@click.pass_obj
-def probe(config: Path | None, game: str, date: str, named: tuple[str, ...], raw: bool) -> None:
+def probe(game: str, date: str, named: tuple[str, ...], raw: bool) -> None:
     """Show what each publisher of GAME answers for DATE, reserves included, and how it is read.
 
     Of each: the URL asked and when, the HTTP status, size and keccak256 of the raw body, and
     the draw or why there is none. Ask from the machine on which the keeper shall run.
     """
-    settings, asked, day = _asked(config, game, date)
+    settings, asked, day = _asked(game, date)
     names = dict.fromkeys(named or publishing(asked))
     if strangers := ", ".join(names.keys() - publishing(asked)):
         known = ", ".join(publishing(asked))
@@ -146,13 +132,12 @@ def probe(config: Path | None, game: str, date: str, named: tuple[str, ...], raw
 @main.command()
 @click.argument("game", required=False)
 @click.argument("round_id", metavar="[ROUND]", required=False, type=click.IntRange(min=1))
-@click.pass_obj
-def status(config: Path | None, game: str | None, round_id: int | None) -> None:
+def status(game: str | None, round_id: int | None) -> None:
     """Show the chain, the account and the latest rounds; of one GAME, or one ROUND of it.
 
     Of a ROUND, and of each that waits for its result, it tells who decides and what they say.
     """
-    settings = _settings(config)
+    settings = _settings()
     if game is not None:
         settings = settings.model_copy(update={"games": (game_named(game).name,)})
     asyncio.run(_status(settings, round_id))
@@ -196,15 +181,15 @@ def verify_journal(file: Path) -> None:
 # ---- inside
 
 
-def _settings(config: Path | None) -> Settings:
-    settings = load(config)
+def _settings() -> Settings:
+    settings = load()
     log.set_up(as_json=settings.log_format == "json")
     return settings
 
 
-def _asked(config: Path | None, game: str, date: str) -> tuple[Settings, Game, dt.date]:
+def _asked(game: str, date: str) -> tuple[Settings, Game, dt.date]:
     """Raises UnknownGame, NoDraw, and ConfigError unless the draw has taken place."""
-    settings, asked = _settings(config), game_named(game)
+    settings, asked = _settings(), game_named(game)
     try:
         day = dt.date.fromisoformat(date)
     except ValueError:

@@ -1,14 +1,12 @@
-"""Settings: from the environment (LOTTOCHAIN_...) first, then from a TOML file, checked at once.
+"""Settings: environment variables, LOTTOCHAIN_..., checked at once.
 
-A message names the setting as its variable is named, and what it wants; it never shows a value,
-for a value may be a secret.
+A message names the variable and what it wants; it never shows a value, for that may be a secret.
 """
 
 import os
-import tomllib
-from collections.abc import Collection
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -21,36 +19,22 @@ from pydantic import (
 )
 from pydantic import ValidationError as Invalid
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from keeper.domain.draw import GAMES
+from keeper.domain.draw import GAMES, game_named
 from keeper.errors import ConfigError
 from keeper.sources import HOMES
 
 PREFIX = "LOTTOCHAIN_"
-FILE = "keeper.toml"  # in the working directory, when no other is named
-_CONFIG = f"{PREFIX}CONFIG"
 
 T = TypeVar("T")
 _ByCommas = Annotated[
-    tuple[T, ...],
-    NoDecode,
-    BeforeValidator(lambda v: [t.strip() for t in v.split(",")] if isinstance(v, str) else v),
+    tuple[T, ...], NoDecode, BeforeValidator(lambda text: [t.strip() for t in text.split(",")])
 ]
+_GameName = Annotated[str, AfterValidator(lambda name: game_named(name).name)]
 
 # Exactly as browsers send it: nothing after the host and its port.
 _Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
-
-
-def _known(names: Collection[str]) -> AfterValidator:
-    """Refuses any other name."""
-
-    def check(given: Collection[str]) -> Collection[str]:
-        if set(given) - set(names):
-            raise ValueError("unknown")
-        return given
-
-    return AfterValidator(check)
 
 
 class Settings(BaseSettings):
@@ -60,7 +44,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX,
         env_nested_delimiter="__",
         env_ignore_empty=True,
-        extra="forbid",
+        validate_default=False,
         frozen=True,
         hide_input_in_errors=True,
     )
@@ -76,7 +60,7 @@ class Settings(BaseSettings):
         "finalized", description="blocks upon a result before it is paid out, or 'finalized'"
     )
     deployments: Path | None = Field(None, description="the folder of the deployment records")
-    games: Annotated[_ByCommas[str], _known(GAMES), Field(min_length=1)] = Field(
+    games: _ByCommas[_GameName] = Field(
         tuple(GAMES), description=f"games, by commas: {', '.join(GAMES)}"
     )
 
@@ -105,83 +89,59 @@ class Settings(BaseSettings):
         (), description="origins of pages that may connect, by commas: https://example.org, ..."
     )
 
-    sources: Annotated[dict[str, HttpUrl], _known(HOMES)] = Field(
-        {}, description=f"base URLs of publishers, each its own setting: {', '.join(HOMES)}"
-    )
+    sources: dict[str, HttpUrl] = Field({}, description="another base URL of this publisher")
     source_timeout: float = Field(15, gt=0, le=120, description="seconds for a publisher's answer")
     log_format: Literal["console", "json"] = Field("console", description="console or json")
 
-    @classmethod
-    def settings_customise_sources(
-        cls, *_: Any, **found: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment before the file, whose values come as initial ones."""
-        return found["env_settings"], found["init_settings"]
+
+def variable(*names: str) -> str:
+    """The environment variable of a setting, or of what lies in one."""
+    return PREFIX + "__".join(names).upper()
 
 
-def load(file: Path | None = None) -> Settings:
-    """The settings. Raises ConfigError, one line a setting that is wrong.
+def _variables() -> Iterator[tuple[str, str]]:
+    for name, field in Settings.model_fields.items():
+        for of in [(name, home) for home in HOMES] if name == "sources" else [(name,)]:
+            yield variable(*of), field.description or ""
 
-    The file is the one given, else the one that LOTTOCHAIN_CONFIG names, else ./keeper.toml if
-    there is one.
-    """
-    named = file or os.environ.get(_CONFIG)
-    path = Path(named or FILE)
-    values = _read(path) if named or path.exists() else {}
-    fields = {*Settings.model_fields, "config", *(f"sources__{name}" for name in HOMES)}
-    known = {variable(name) for name in fields - {"sources"}}
+
+VARIABLES = dict(_variables())
+"""Every variable that may be set, and what it wants."""
+
+
+def load() -> Settings:
+    """The settings. Raises ConfigError, one line a setting that is wrong."""
     ours = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
-    wrong = [f"{name}: there is no such setting" for name in ours if name.upper() not in known]
+    wrong = [f"{name}: there is no such setting" for name in ours if name.upper() not in VARIABLES]
     if wrong:
         raise ConfigError("\n".join(wrong))
     try:
-        settings = Settings(**values)
+        settings = Settings()
     except Invalid as exc:
-        lines = [_line(error, path) for error in exc.errors(include_input=False)]
+        lines = map(_line, exc.errors(include_input=False))
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
     if settings.key_file and settings.keystore:
         raise ConfigError(f"{variable('key_file')}, {variable('keystore')}: one of the two")
     if settings.keystore and not settings.keystore_password_file:
-        raise ConfigError(_wants("keystore_password_file"))
+        raise ConfigError(_missing("keystore_password_file"))
     return settings
 
 
 def need_chain(settings: Settings) -> list[str]:
     """The nodes' URLs. Raises ConfigError when the settings that name a chain are missing."""
-    missing = [_wants(name) for name in ("rpc_url", "chain_id") if not getattr(settings, name)]
+    missing = [_missing(name) for name in ("rpc_url", "chain_id") if not getattr(settings, name)]
     if missing:
         raise ConfigError("\n".join(missing))
     return [str(url.get_secret_value()) for url in settings.rpc_url]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}") from None
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8") from None
+def _missing(name: str) -> str:
+    return f"{variable(name)} is missing: {VARIABLES[variable(name)]}"
 
 
-def variable(name: str) -> str:
-    """The environment variable of a setting."""
-    return f"{PREFIX}{name.upper()}"
-
-
-def _wants(name: str) -> str:
-    return f"{variable(name)} is missing: {Settings.model_fields[name].description}"
-
-
-def _line(error: ErrorDetails, path: Path) -> str:
-    name, *below = (str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{path}: there is no setting {name!r:.60}"
-    wanted = Settings.model_fields[name].description
-    if name == "sources":
-        name = "__".join([name, *below])
-    line = f"{variable(name)} wants {wanted}"
-    # The text of other errors is pydantic's own and holds no value. Of alternatives each has one.
-    plain = error["type"] != "value_error" and (not below or "__" in name)
-    return f"{line} ({error['msg'].lower()})" if plain else line
+def _line(error: ErrorDetails) -> str:
+    name, *below = map(str, error["loc"])
+    if (whole := variable(name, *below)) in VARIABLES:
+        return f"{whole} wants {VARIABLES[whole]} ({error['msg'].lower()})"
+    # Of one of several items or forms, for which pydantic's words are not meant.
+    return f"{variable(name)} wants {VARIABLES[variable(name)]}"
