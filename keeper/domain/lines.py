@@ -7,8 +7,9 @@ line; with totals A and B, what lies below `min(A, B)` is matched. Amounts are i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 from typing import Any
 
@@ -55,17 +56,13 @@ def opposite(prediction: Prediction) -> Prediction:
     return Prediction(prediction ^ 1)
 
 
-def holds(prediction: Prediction, n: int) -> bool:
-    """Whether the prediction is true of winning number `n`: each word of its name."""
-    true = {"ODD" if n % 2 else "EVEN", "HIGH" if n >= 50 else "LOW"}
-    return true.issuperset(prediction.name.split("_"))
-
-
 def outcome(prediction: Prediction, n: int) -> Outcome:
-    """WON when the prediction holds for `n`, LOST when the opposite does, else PUSH."""
-    if holds(prediction, n):
+    """WON when every word of the prediction's name is true of `n`, LOST when none is, else PUSH."""
+    words = set(prediction.name.split("_"))
+    true = words & {"ODD" if n % 2 else "EVEN", "HIGH" if n >= 50 else "LOW"}
+    if true == words:
         return Outcome.WON
-    return Outcome.LOST if holds(opposite(prediction), n) else Outcome.PUSH
+    return Outcome.PUSH if true else Outcome.LOST
 
 
 def matched(offset: int, amount: int, total_a: int, total_b: int) -> int:
@@ -106,15 +103,6 @@ class Bet:
         return self
 
 
-@dataclass(slots=True)
-class _Account:
-    """A user's bets in the round and what was paid: marks are per user, not per bet."""
-
-    bets: list[Bet] = field(default_factory=list)
-    refunded: bool = False  # the unmatched part
-    settled: bool = False  # everything
-
-
 class Book:
     """One round. Whoever holds it knows the time: `lock` is the passing of lockTime.
 
@@ -134,7 +122,8 @@ class Book:
         self.paid = 0
         self._lines = [0] * len(Prediction)
         self._counts = [0] * len(Prediction)
-        self._accounts: dict[str, _Account] = {}
+        self._bets: dict[str, list[Bet]] = {}
+        self._paid: Counter[str] = Counter()  # wei to each user
 
     # ---- steps
 
@@ -142,7 +131,7 @@ class Book:
         """Takes a bet; what of it is matched at once, wei. O(1)."""
         self._require_open()
         bet = Bet(user, prediction, amount, self._lines[prediction], at)
-        self._accounts.setdefault(user, _Account()).bets.append(bet)
+        self._bets.setdefault(user, []).append(bet)
         self._lines[prediction] += amount
         self._counts[prediction] += 1
         self.staked += amount
@@ -155,11 +144,11 @@ class Book:
         there is no such bet.
         """
         self._require_open()
-        bet = self._accounts[user].bets[index]
+        bet = self._bets[user][index]
         kept = self.matched_of(bet)
         if kept == bet.amount or bet.offset + bet.amount != self._lines[bet.prediction]:
             raise RuleBroken("the bet does not end its line unmatched")  # an event was left out
-        self._accounts[user].bets[index] = replace(bet, amount=kept)
+        self._bets[user][index] = replace(bet, amount=kept)
         back = bet.amount - kept
         self._lines[bet.prediction] -= back
         self.staked -= back
@@ -179,12 +168,8 @@ class Book:
         self._become(RoundStatus.CANCELLED)
 
     def record_paid(self, user: str, amount: int) -> None:
-        """Marks a payment that was made: of all in a finished round, else of the unmatched."""
-        account = self._accounts.setdefault(user, _Account())
-        if self.finished:
-            account.settled = True
-        else:
-            account.refunded = True
+        """Takes down a payment that was made, wei."""
+        self._paid[user] += amount
         self.paid += amount
 
     # ---- what it shows
@@ -197,7 +182,7 @@ class Book:
     @property
     def users(self) -> tuple[str, ...]:
         """Everybody who bet, in the order of their first bets."""
-        return tuple(self._accounts)
+        return tuple(self._bets)
 
     def line_total(self, prediction: Prediction) -> int:
         """All stakes on one side of a pair, wei."""
@@ -218,8 +203,7 @@ class Book:
 
     def bets_of(self, user: str) -> tuple[Bet, ...]:
         """The user's bets in the order placed; none for a stranger."""
-        account = self._accounts.get(user)
-        return tuple(account.bets) if account else ()
+        return tuple(self._bets.get(user, ()))
 
     def matched_of(self, bet: Bet) -> int:
         """What of the bet is matched by now, wei."""
@@ -227,56 +211,53 @@ class Book:
         return matched(bet.offset, bet.amount, self._lines[side], self._lines[side ^ 1])
 
     def payout(self, bet: Bet) -> tuple[int, int]:
-        """(winnings, refund) that a finished round pays for one bet in all, paid or not."""
+        """(winnings, refund) of one bet in all, paid or not, when betting is over, wei.
+
+        Before the result that is what found no opponent, and goes back in any case.
+        """
         m = self.matched_of(bet)
-        if self.status is RoundStatus.CANCELLED:
-            return 0, bet.amount
-        if self.winning_number is None:
-            return 0, 0
-        match outcome(bet.prediction, self.winning_number):
+        match self._outcome(bet.prediction):
             case Outcome.WON:
                 return 2 * m - fee_of(bet.offset, m, self.fee_bps), bet.amount - m
-            case Outcome.LOST:
-                return 0, bet.amount - m
             case Outcome.PUSH:
                 return 0, bet.amount
+            case _:
+                return 0, bet.amount - m
 
     def claimable(self, user: str) -> tuple[int, int]:
-        """(winnings, refund) due to the user now, wei."""
-        account = self._accounts.get(user)
-        if account is None or account.settled or self.status is RoundStatus.OPEN:
+        """(winnings, refund) due to the user now, wei: all payouts less what was paid.
+
+        The refund is paid first, for some of it may be before the result, and winnings never are.
+        """
+        if self.status is RoundStatus.OPEN:
             return 0, 0
-        unmatched = sum(bet.amount - self.matched_of(bet) for bet in account.bets)
-        if self.status is RoundStatus.LOCKED:
-            return 0, 0 if account.refunded else unmatched
-        payouts = [self.payout(bet) for bet in account.bets]
-        refund = sum(r for _, r in payouts)
-        return sum(w for w, _ in payouts), refund - unmatched if account.refunded else refund
+        payouts = [self.payout(bet) for bet in self.bets_of(user)]
+        winnings, refund = (sum(payout[i] for payout in payouts) for i in (0, 1))
+        refunded = min(self._paid[user], refund)
+        return winnings - (self._paid[user] - refunded), refund - refunded
 
     def refunded(self, bet: Bet) -> bool:
-        """Whether the bet has an unmatched part and that was paid."""
-        account = self._accounts[bet.user]
-        return self.matched_of(bet) != bet.amount and (account.refunded or account.settled)
+        """Whether the bet has an unmatched part and that was paid, as it is by any payment."""
+        return self.matched_of(bet) != bet.amount and self._paid[bet.user] > 0
 
     def settled(self, user: str) -> bool:
         """Whether nothing is, or will be, due to a user who has bet."""
-        account = self._accounts.get(user)
-        if account is None:
+        if not (bets := self.bets_of(user)):
             return False
         if self.finished:
             return self.claimable(user) == (0, 0)
-        staked = [bet for bet in account.bets if bet.amount]
-        return not staked or (account.refunded and not any(map(self.matched_of, staked)))
+        return self._paid[user] == sum(bet.amount for bet in bets)
 
     def fees(self) -> int:
         """What the round earns: the sum of F(M) over the pairs that were decided, wei."""
-        if self.winning_number is None:
-            return 0
-        return sum(
-            fee_at(self.matched_total(p), self.fee_bps)
-            for p in Prediction
-            if outcome(p, self.winning_number) is Outcome.WON
-        )
+        won = [p for p in Prediction if self._outcome(p) is Outcome.WON]
+        return sum(fee_at(self.matched_total(p), self.fee_bps) for p in won)
+
+    def _outcome(self, prediction: Prediction) -> Outcome | None:
+        """None before the result; a round that is cancelled is a push for everybody."""
+        if self.status is RoundStatus.CANCELLED:
+            return Outcome.PUSH
+        return None if self.winning_number is None else outcome(prediction, self.winning_number)
 
     def _require_open(self) -> None:
         if self.status is not RoundStatus.OPEN:

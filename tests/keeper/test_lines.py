@@ -303,7 +303,8 @@ def test_both_sides_by_one_user_and_several_bets() -> None:
 
 def test_payouts_of_single_bets() -> None:
     book = partly_matched()
-    assert book.payout(book.bets_of("ann")[0]) == (0, 0)
+    book.lock()
+    assert book.payout(book.bets_of("ann")[0]) == (0, 40)
     book.finalize(0)
     assert book.payout(book.bets_of("ann")[0]) == (119, 40)
     book.pay("ann")
