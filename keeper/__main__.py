@@ -17,7 +17,7 @@ from keeper.config import VARIABLES, Settings, load
 from keeper.domain.calendar import NoDraw, draw_time
 from keeper.domain.consensus import Agreed, Disagreement, Drawn, Waiting, decide
 from keeper.domain.draw import Game, UnknownGame, game_named
-from keeper.ports import Fetched, RoundInfo, RoundStatus
+from keeper.ports import Fetched, RoundStatus
 from keeper.sources import Panel, publishing, read
 from keeper.store import evidence, journal
 
@@ -26,7 +26,6 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 _FAILED = errors.ChainError, errors.EvidenceError, errors.JournalError
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
-_PROBE_EXITS = "Exit codes: 0 all give the same draw, 2 bad input, 3 some give none, 4 they differ."
 _SETTINGS = "Settings:\n\n\b\n" + "\n".join(f"  {v}\n      {text}" for v, text in VARIABLES.items())
 
 
@@ -100,7 +99,9 @@ def sources_() -> None:
     """Look at the publishers of results one by one."""
 
 
-@sources_.command(epilog=_PROBE_EXITS)
+@sources_.command(
+    epilog="Exit codes: 0 all give one draw, 2 bad input, 3 some give none, 4 they differ."
+)
 @click.argument("game")
 @click.argument("date")
 @click.option("--source", "named", multiple=True, metavar="NAME", help="Only this; repeatable.")
@@ -122,8 +123,7 @@ def probe(game: str, date: str, named: tuple[str, ...], raw: bool) -> None:
             return await asyncio.gather(*(sources[name].fetch(asked, day) for name in names))
 
     found = asyncio.run(ask())
-    for fetched in found:
-        show.probed(fetched, raw=raw)
+    show.table(show.PROBE, [row for f in found for row in show.probe_rows(f, raw=raw)])
     draws = [f.answer.draw for f in found if isinstance(f.answer, Drawn)]
     differ, missing = len(set(draws)) > 1, len(draws) < len(found)
     sys.exit(_EXITS[Disagreement if differ else Waiting if missing else Agreed])
@@ -203,8 +203,7 @@ async def _status(settings: Settings, round_id: int | None) -> None:
     account = app.account_of(settings)
     async with app.connected(settings) as (rpc, markets):
         head = await rpc.head()
-        age = max(0, int(time.time()) - head.timestamp)
-        when = f"{show.utc(head.timestamp)}, {age} s old"
+        when = f"{show.utc(head.timestamp)}, {time.time() - head.timestamp:.0f} s old"
         click.echo(f"chain {settings.chain_id}, block {head.number} of {when}")
         if account is not None:
             wei = await rpc.balance(account.address)
@@ -220,19 +219,19 @@ async def _status(settings: Settings, round_id: int | None) -> None:
             for number, info in rounds.items():
                 waits = info.status is RoundStatus.LOCKED and head.timestamp >= info.draw_time
                 if waits or round_id is not None:
-                    decision = await _decision(market, number, info)
-                    click.echo(f"round {number} is decided by {decision}")
+                    rows = await _decider(market, number, info.oracle)
+                    show.table(show.DECIDER, [(number, *row) for row in rows])
 
 
-async def _decision(market: ContractMarket, round_id: int, info: RoundInfo) -> str:
+async def _decider(market: ContractMarket, round_id: int, address: str) -> list[show.Row]:
     """Who decides a round, and how far they have come."""
-    oracle = ContractOracle(market, info.oracle)
+    oracle = ContractOracle(market, address)
     try:
         standing = await oracle.standing(round_id, None)
         votes = {r: await oracle.vote_of(round_id, r) for r in standing.committee.reporters}
     except errors.WrongContract:
-        return f"{info.oracle} alone"
-    return show.decision(info, standing, votes)
+        return [(address, "decides alone")]
+    return show.committee_rows(address, standing, votes)
 
 
 if __name__ == "__main__":

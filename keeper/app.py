@@ -7,7 +7,6 @@ that a duty waits for, a slow publisher or a receipt, holds up what people see.
 import asyncio
 import contextlib
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from functools import partial
@@ -25,7 +24,7 @@ from keeper.chain.fees import GWEI, Pricing
 from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
-from keeper.config import Settings, need_chain
+from keeper.config import Settings, need
 from keeper.duties import Terms
 from keeper.errors import ChainError, ConfigError
 from keeper.follow import Follower
@@ -46,13 +45,14 @@ _BALANCE_SECONDS = 60.0  # between looks at it
 @contextlib.asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[ContractMarket]]]:
     """The node and the markets that the settings name, checked. Raises ConfigError, ChainError."""
-    urls = need_chain(settings)
+    need(settings, "rpc_url", "chain_id")
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
         raise ConfigError(
             f"no market of {', '.join(missing)} is recorded for chain {settings.chain_id}: "
             "deploy it, or leave it out of LOTTOCHAIN_GAMES"
         )
+    urls = [str(url.get_secret_value()) for url in settings.rpc_url]
     rpc = Rpc(urls, settings.chain_id, settings.rpc_timeout, settings.head_age)
     found = [recorded[game] for game in settings.games]
     markets = [ContractMarket(rpc, d.address, d.game, d.block_number) for d in found]
@@ -96,43 +96,44 @@ async def run(settings: Settings, *, send: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _probe(settings)
-    async with connected(settings) as (rpc, markets), publishers(settings) as sources:
+    async with contextlib.AsyncExitStack() as stack:
+        rpc, markets = await stack.enter_async_context(connected(settings))
+        sources = await stack.enter_async_context(publishers(settings))
         depth = None if settings.confirmations == "finalized" else settings.confirmations
         hub = Hub(rpc.chain_id)
         follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth, hub)
-        address = None if account is None else str(account.address)
-        told = {"account": address, "sending": send}
+        sender = Simulator(rpc, None if account is None else str(account.address))
+        told = {"account": sender.address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
         log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
-        async with contextlib.AsyncExitStack() as stack:
-            jobs: list[_Job] = [follower.run, hub.run, notify.watchdog]
-            sender = Simulator(rpc, address)
-            if send and account:
-                lease = _lease(settings, account)
-                journal = FileJournal(settings.data_dir, rpc.chain_id, account.address)
-                stack.callback(journal.close)
-                sender = KeySender(rpc, account, _pricing(settings), journal, lease)
-                jobs += [lease.run] if lease else []
-                jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.recover]
-            evidence, rest = FileEvidence(settings.data_dir), settings.retry_seconds
-            terms = Terms(
-                rounds_ahead=settings.rounds_ahead,
-                report_delay=settings.report_delay_seconds,
-                settle_batch=settings.settle_batch,
-                least_due=settings.settle_least_wei,
-            )
-            for market in markets:
-                parts = market, follower, sender, sources, evidence, terms
-                jobs.append(Worker(*parts, Rest(rest)).run)
-            await stack.enter_async_context(_served(settings, hub, told))
-            tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            running = [tasks.create_task(job()) for job in jobs]
-            notify.tell(notify.READY)
-            await stop.wait()
-            notify.tell(notify.STOPPING)
-            for job in running:
-                job.cancel()
+        jobs: list[_Job] = [follower.run, hub.run, notify.watchdog]
+        if send and account:
+            journal = FileJournal(settings.data_dir, rpc.chain_id, account.address)
+            stack.callback(journal.close)
+            lease = _lease(settings, account)
+            sender = KeySender(rpc, account, _pricing(settings), journal, lease)
+            jobs += [lease.run] if lease else []
+            jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.recover]
+        terms = Terms(
+            rounds_ahead=settings.rounds_ahead,
+            report_delay=settings.report_delay_seconds,
+            settle_batch=settings.settle_batch,
+            least_due=settings.settle_least_wei,
+        )
+        evidence = FileEvidence(settings.data_dir)
+        for market in markets:
+            parts = market, follower, sender, sources, evidence, terms
+            jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
+        runner = _web(settings, hub, told)
+        stack.push_async_callback(runner.cleanup)
+        await _listen(runner, settings.http_host, settings.http_port)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        running = [tasks.create_task(job()) for job in jobs]
+        notify.tell(notify.READY)
+        await stop.wait()
+        notify.tell(notify.STOPPING)
+        for job in running:
+            job.cancel()
     log.info("stopped")
 
 
@@ -166,11 +167,8 @@ async def _in_funds(sender: KeySender, least: int) -> None:
         await asyncio.sleep(_BALANCE_SECONDS)
 
 
-@contextlib.asynccontextmanager
-async def _served(
-    settings: Settings, hub: Hub, health: Mapping[str, object]
-) -> AsyncIterator[None]:
-    """The web, while this lasts."""
+def _web(settings: Settings, hub: Hub, health: Mapping[str, object]) -> web.AppRunner:
+    """What is served."""
 
     def troubles() -> list[str]:
         if (head := hub.board.head) is None:
@@ -179,27 +177,15 @@ async def _served(
         return [f"the newest block is {age} s old"] if age > settings.head_age else []
 
     server = Server(hub, lambda: health, troubles, settings.origins)
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
+    return web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    """Serves from now on. Raises ConfigError when another has the address, or nobody may."""
     await runner.setup()
-    host, port = settings.http_host, settings.http_port
     try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as exc:
-            why = f"cannot serve on {host}:{port}: {exc.strerror or exc}"
-            raise ConfigError(f"LOTTOCHAIN_HTTP_HOST, LOTTOCHAIN_HTTP_PORT: {why}") from exc
-        log.info("serving", url=f"http://{host}:{runner.addresses[0][1]}")
-        yield
-    finally:
-        await runner.cleanup()
-
-
-def _probe(settings: Settings) -> None:
-    """Finds out now, not after a draw, that evidence cannot be kept."""
-    folder = settings.data_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(b"evidence")
+        await web.TCPSite(runner, host, port).start()
     except OSError as exc:
-        raise ConfigError(f"LOTTOCHAIN_DATA_DIR: cannot write to {folder}: {exc.strerror}") from exc
+        why = f"cannot serve on {host}:{port}: {exc.strerror or exc}"
+        raise ConfigError(f"LOTTOCHAIN_HTTP_HOST, LOTTOCHAIN_HTTP_PORT: {why}") from exc
+    log.info("serving", url=f"http://{host}:{runner.addresses[0][1]}")

@@ -8,15 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    HttpUrl,
-    RedisDsn,
-    Secret,
-    StringConstraints,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, RedisDsn, Secret
 from pydantic import ValidationError as Invalid
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -34,7 +26,7 @@ _ByCommas = Annotated[
 _GameName = Annotated[str, AfterValidator(lambda name: game_named(name).name)]
 
 # Exactly as browsers send it: nothing after the host and its port.
-_Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+_Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
 class Settings(BaseSettings):
@@ -111,10 +103,9 @@ VARIABLES = dict(_variables())
 
 def load() -> Settings:
     """The settings. Raises ConfigError, one line a setting that is wrong."""
-    ours = [name for name in sorted(os.environ) if name.upper().startswith(PREFIX)]
-    wrong = [f"{name}: there is no such setting" for name in ours if name.upper() not in VARIABLES]
-    if wrong:
-        raise ConfigError("\n".join(wrong))
+    ours = {name for name in os.environ if name.upper().startswith(PREFIX)}
+    if unknown := sorted(ours - VARIABLES.keys()):
+        raise ConfigError("\n".join(f"{name}: there is no such setting" for name in unknown))
     try:
         settings = Settings()
     except Invalid as exc:
@@ -122,21 +113,16 @@ def load() -> Settings:
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
     if settings.key_file and settings.keystore:
         raise ConfigError(f"{variable('key_file')}, {variable('keystore')}: one of the two")
-    if settings.keystore and not settings.keystore_password_file:
-        raise ConfigError(_missing("keystore_password_file"))
+    if settings.keystore:
+        need(settings, "keystore_password_file")
     return settings
 
 
-def need_chain(settings: Settings) -> list[str]:
-    """The nodes' URLs. Raises ConfigError when the settings that name a chain are missing."""
-    missing = [_missing(name) for name in ("rpc_url", "chain_id") if not getattr(settings, name)]
+def need(settings: Settings, *names: str) -> None:
+    """Raises ConfigError, one line a setting of these that is missing."""
+    missing = [variable(name) for name in names if not getattr(settings, name)]
     if missing:
-        raise ConfigError("\n".join(missing))
-    return [str(url.get_secret_value()) for url in settings.rpc_url]
-
-
-def _missing(name: str) -> str:
-    return f"{variable(name)} is missing: {VARIABLES[variable(name)]}"
+        raise ConfigError("\n".join(f"{v} is missing: {VARIABLES[v]}" for v in missing))
 
 
 def _line(error: ErrorDetails) -> str:

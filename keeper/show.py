@@ -1,112 +1,91 @@
-"""How the commands print: tables on a terminal, plain lines elsewhere, or JSON."""
+"""How the commands print: columns under their headers, or JSON."""
 
 import datetime as dt
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import click
 from eth_utils.crypto import keccak
-from rich.console import Console
-from rich.table import Table
 
 from keeper.domain import consensus as c
 from keeper.domain.calendar import draw_date
-from keeper.domain.consensus import Answer, Verdict
 from keeper.domain.draw import Draw, Game
 from keeper.ports import Fetched, RoundInfo, RoundStatus, Standing
 
 _VERDICTS = {c.Agreed: "agreed", c.Waiting: "pending", c.Disagreement: "differ"}
+_NOT_SHOWN = frozenset({"seq", "prev", "at", "event", "nonce", "data", "raw"})
 RAW = 20_000  # bytes of a publisher's answer that are printed
 JOURNAL = ("line", "time", "event", "nonce", "what")
+PROBE = ("source", "what", "value")
 ROUND = ("round", "draw", "status", "staked", "matched", "number")
+DECIDER = ("round", "who", "what")
+
+Row = tuple[object, ...]
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table on a terminal, else a line a row with tabs. What others wrote is made harmless."""
-    clean = [[_harmless(str(cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        drawn = Table(*headers)
-        for row in clean:
-            drawn.add_row(*row)
-        Console(markup=False, highlight=False).print(drawn)
-    else:
-        for row in clean:
-            click.echo("\t".join(row))
+def table(headers: Sequence[str], rows: Iterable[Row]) -> None:
+    """Prints rows as aligned columns. What others wrote is made harmless to a terminal."""
+    cells = [[_harmless(str(cell)) for cell in row] for row in (headers, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def answers(given: Sequence[Answer]) -> None:
+def answers(given: Sequence[c.Answer]) -> None:
     """Prints what each source said, and what follows."""
     table(("source", "answer", "number"), map(answer_row, given))
     click.echo(sentence(c.decide(given)))
 
 
-def answer_row(answer: Answer) -> tuple[str, str, str]:
+def answer_row(answer: c.Answer) -> tuple[str, str, str]:
     """What a source said: its name, what, and the winning number."""
-    match answer:
-        case c.Drawn(source, draw):
-            return source, balls(draw), str(draw.winning_number)
-        case c.Failed(source, kind, why):
-            return source, f"failed, {kind}: {why}", ""
-        case c.Pending(source, why):
-            return source, f"pending: {why}", ""
+    if isinstance(answer, c.Drawn):
+        return answer.source, balls(answer.draw), str(answer.draw.winning_number)
+    what = f"failed, {answer.kind}" if isinstance(answer, c.Failed) else "pending"
+    return answer.source, f"{what}: {answer.why}", ""
 
 
-def probed(fetched: Fetched, *, raw: bool) -> None:
-    """How a source was asked and what came of it; its body, too, if `raw`."""
+def probe_rows(fetched: Fetched, *, raw: bool) -> Iterator[Row]:
+    """How a source was asked and what came of it, under PROBE; its body, too, if `raw`."""
     source, said, number = answer_row(fetched.answer)
     body, status = fetched.body, fetched.status or "no answer"
-    lines = [
-        source,
-        f"  asked   {fetched.url} at {utc(fetched.at)}",
-        f"  status  {status}, {len(body)} bytes, keccak256 0x{keccak(body).hex()}",
-        f"  says    {said}{number and f', n = {number}'}",
-    ]
+    yield source, "asked", f"{fetched.url} at {utc(fetched.at)}"
+    yield source, "status", f"{status}, {len(body)} bytes, keccak256 0x{keccak(body).hex()}"
+    yield source, "says", said + (number and f", n = {number}")
     if raw:
-        lines += [f"  | {line}" for line in body[:RAW].decode(errors="replace").splitlines()]
+        for line in body[:RAW].decode(errors="replace").splitlines():
+            yield source, "body", line
         if more := len(body[RAW:]):
-            lines.append(f"  {more} bytes more")
-    for line in lines:
-        click.echo(_harmless(line))
+            yield source, "more", f"{more} bytes"
 
 
-def round_row(game: Game, round_id: int, info: RoundInfo) -> tuple[object, ...]:
+def round_row(game: Game, round_id: int, info: RoundInfo) -> Row:
     """A round, under ROUND; amounts in coins."""
     date, status = draw_date(game, info.draw_time), info.status.name.lower()
     number = info.winning_number if info.status is RoundStatus.FINALIZED else ""
     return round_id, date, status, coins(info.total_staked), coins(info.total_matched), number
 
 
-def journal_row(entry: Mapping[str, Any]) -> tuple[object, ...]:
-    """A line of a journal, under JOURNAL."""
-    match entry:
-        case {"event": "intent", "function": function, "hash": tx_hash, "max_fee": fee}:
-            what = f"{function} as {tx_hash} for up to {fee / 10**9:g} gwei a gas"
-        case {"event": "mined", "hash": tx_hash, "block": block, "status": status}:
-            what = f"{tx_hash} in block {block}{'' if status else ', refused by the contract'}"
-        case _:
-            what = entry.get("why", "")
+def journal_row(entry: Mapping[str, Any]) -> Row:
+    """A line of a journal, under JOURNAL: what it tells by the names that stand there."""
+    what = ", ".join(f"{k} {v}" for k, v in entry.items() if k not in _NOT_SHOWN)
     return entry["seq"], utc(entry["at"]), entry["event"], entry["nonce"], what
 
 
-def decision(info: RoundInfo, standing: Standing, votes: Mapping[str, Draw | None]) -> str:
-    """Who decides a round, what each has reported, and what is proposed."""
+def committee_rows(oracle: str, standing: Standing, votes: Mapping[str, Draw | None]) -> list[Row]:
+    """Who decides a round together and how far they have come, without the round under DECIDER."""
     who, at = standing.committee, standing.finalizable_at
-    veto = f"{who.guardian} may veto for {who.dispute_window / 60:g} min"
-    told = f"{who.quorum} of {len(votes)} reporters: {info.oracle}\n"
-    told += f"  in ballot {standing.ballot}; {veto}\n"
-    for reporter, draw in votes.items():
-        told += f"  {reporter} {f'reports {_result(draw)}' if draw else 'has not reported'}\n"
-    if not at:
-        return told + "  nothing is proposed"
-    if info.status is not RoundStatus.LOCKED:
-        return told + f"  n = {standing.number} was proposed"
-    until = f"unless vetoed anyone may finalize it from {utc(at)}"
-    return told + f"  n = {standing.number} is proposed; {until}"
+    proposal = f"n = {standing.number} is proposed, final from {utc(at)}"
+    ballot = f"{who.quorum} of {len(votes)} reporters, ballot {standing.ballot}"
+    return [
+        (oracle, f"{ballot}: {proposal if at else 'nothing is proposed'}"),
+        (who.guardian, f"may veto for {who.dispute_window / 60:g} min"),
+        *((r, f"reports {_result(v)}" if v else "has not reported") for r, v in votes.items()),
+    ]
 
 
-def sentence(verdict: Verdict) -> str:
+def sentence(verdict: c.Verdict) -> str:
     """What follows from the answers."""
     match verdict:
         case c.Agreed(draw, sources, dissenting):
@@ -118,7 +97,7 @@ def sentence(verdict: Verdict) -> str:
             return f"pending: {', '.join(a.source for a in missing)} missing"
 
 
-def draw_json(game: Game, date: dt.date, answers: Sequence[Answer]) -> dict[str, Any]:
+def draw_json(game: Game, date: dt.date, answers: Sequence[c.Answer]) -> dict[str, Any]:
     """What each source says and what follows."""
     verdict = c.decide(answers)
     sources = [
@@ -128,7 +107,7 @@ def draw_json(game: Game, date: dt.date, answers: Sequence[Answer]) -> dict[str,
     return told | {"verdict": _VERDICTS[type(verdict)], **_values(verdict)}
 
 
-def _values(told: Answer | Verdict) -> dict[str, Any]:
+def _values(told: c.Answer | c.Verdict) -> dict[str, Any]:
     """What follows from a draw, or why there is none."""
     if isinstance(told, c.Drawn | c.Agreed):
         return told.draw.plain()

@@ -23,7 +23,7 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
-from keeper.errors import JournalError
+from keeper.errors import ConfigError, JournalError
 from keeper.ports import Intent
 from keeper.store.evidence import sync_folders
 
@@ -82,7 +82,7 @@ class FileJournal:
     """The journal of one key on one chain, open for one keeper alone."""
 
     def __init__(self, data_dir: Path, chain_id: int, account: str) -> None:
-        """Raises JournalError: it cannot be opened, was changed, or another keeper has it."""
+        """Raises ConfigError: it cannot be opened; JournalError: it was changed, or is in use."""
         self.path = data_dir / "journal" / f"{chain_id}-{account}.jsonl"
         with contextlib.ExitStack() as on_failure:
             try:
@@ -97,7 +97,8 @@ class FileJournal:
                 why = f"another keeper with the same key writes {self.path}"
                 raise JournalError(f"{why}: each needs a data folder of its own") from None
             except OSError as exc:
-                raise JournalError(f"cannot open {self.path}: {exc.strerror}") from exc
+                why = f"cannot open {self.path}: {exc.strerror}"
+                raise ConfigError(f"LOTTOCHAIN_DATA_DIR: {why}") from exc
             on_failure.pop_all()
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.config import Settings, load, need_chain
+from keeper.config import Settings, load, need
 from keeper.errors import ConfigError
 
 SECRET = "s3cr3t"
@@ -21,7 +21,7 @@ def test_without_any_setting_the_defaults_hold() -> None:
     assert (settings.rounds_ahead, settings.report_delay_seconds) == (3, 300)
     assert settings.log_format == "console"
     with pytest.raises(ConfigError) as told:
-        need_chain(settings)
+        need(settings, "data_dir", "rpc_url", "chain_id")
     assert str(told.value).splitlines() == [
         "LOTTOCHAIN_RPC_URL is missing: http(s) URLs of nodes, by commas, the preferred first",
         "LOTTOCHAIN_CHAIN_ID is missing: the id of the chain that the nodes serve",
@@ -44,7 +44,8 @@ def test_every_kind_of_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert settings.games == ("mega-millions", "powerball")
     assert settings.origins == ("https://a.example",)
-    assert need_chain(settings) == ["http://a/", "http://b/"]
+    assert [str(url.get_secret_value()) for url in settings.rpc_url] == ["http://a/", "http://b/"]
+    need(settings, "rpc_url", "chain_id")
     assert (settings.confirmations, settings.tip_gwei) == (3, None)
 
 

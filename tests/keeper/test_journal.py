@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from eth_utils.crypto import keccak
 
 from keeper.__main__ import main
-from keeper.errors import JournalError
+from keeper.errors import ConfigError, JournalError, KeeperError
 from keeper.ports import Intent
 from keeper.store.journal import FileJournal, verify
 from tests.keeper.chainfixtures import KEEPER, ROOT
@@ -116,10 +116,10 @@ async def test_the_command_tells_the_story_or_what_was_changed(tmp_path: Path) -
     told = CliRunner().invoke(main, ["journal", "verify", str(path)])
     assert told.exit_code == 0
     lines = told.output.splitlines()
-    whats = [line.split("\t")[-1] for line in lines[:-1]]
-    assert whats[0] == "lockRound as 0x11 for up to 9e-09 gwei a gas"
-    assert whats[2] == "0x12 in block 5"
-    assert whats[4] == "no room"
+    whats = [re.split("  +", line)[-1] for line in lines[1:-1]]
+    assert whats[0] == "function lockRound, gas 50000, hash 0x11, max_fee 9, tip 2, to 0xAA"
+    assert whats[2] == "block 5, hash 0x12, status 1"
+    assert whats[4] == "why no room"
     digest = keccak(path.read_bytes().split(b"\n")[-2]).hex()
     assert lines[-1] == f"holds: 6 lines, keccak256 of the last 0x{digest}; nonce 8 is still open"
     path.write_bytes(path.read_bytes().replace(b"lockRound", b"voidRound", 1))
@@ -244,10 +244,18 @@ async def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     assert verify(path).entries[-1]["event"] == "lost"
 
 
-@pytest.mark.parametrize("place", ["/dev/full", "/proc/nowhere"])
-def test_what_is_no_file_is_no_journal(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "error", "why"),
+    [
+        ("/dev/full", JournalError, "is no file"),
+        ("/proc/nowhere", ConfigError, "LOTTOCHAIN_DATA_DIR: cannot open"),
+    ],
+)
+def test_what_is_no_file_is_no_journal(
+    tmp_path: Path, place: str, error: type[KeeperError], why: str
+) -> None:
     path = tmp_path / "journal" / f"31337-{KEEPER}.jsonl"
     path.parent.mkdir()
     path.symlink_to(place)
-    with pytest.raises(JournalError, match=r"is no file|cannot open"), opened(tmp_path):
+    with pytest.raises(error, match=why), opened(tmp_path):
         pass

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import datetime as dt
 import json
-import os
-import pty
-import sys
+import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -22,7 +19,7 @@ from keeper.domain.draw import POWERBALL
 from keeper.sources import publishing
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import Home
-from tests.keeper.chainfixtures import BETTORS, KEEPER, ROOT, Chain, Deployed, E
+from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E
 
 GAME, DATE = "powerball", "2026-08-19"
 KEY = (GAME, GAME)
@@ -39,6 +36,11 @@ def home(tmp_path: Path, publishers: Publishers) -> Home:
 def on_chain(tmp_path: Path, chain: Chain, deployed: Deployed, publishers: Publishers) -> Home:
     """A keeper's home on a chain with a Powerball market and one round."""
     return Home.make(tmp_path, chain, [deployed], publishers)
+
+
+def cells(line: str) -> list[str]:
+    """Of a line of a table."""
+    return re.split("  +", line)
 
 
 # ---- draw
@@ -87,8 +89,9 @@ async def test_draw_tells_what_each_says_and_what_follows(
     as_json = await home.command("draw", GAME, DATE, "--json")
     assert as_text[0] == as_json[0] == code, as_text
     lines = as_text[1].splitlines()
-    assert [line.split("\t")[0] for line in lines[:3]] == ["ny", "texas", "california"]
-    assert lines[3:] == [sentence]
+    heads = ["source", "ny", "texas", "california"]
+    assert [cells(line)[0] for line in lines[:4]] == heads
+    assert lines[4:] == [sentence]
     told = json.loads(as_json[1])
     assert (told["game"], told["date"], told["verdict"]) == (GAME, DATE, verdict)
     assert [s["source"] for s in told["sources"]] == ["ny", "texas", "california"]
@@ -125,23 +128,13 @@ async def test_draw_refuses_bad_input_in_one_line(
     assert publishers.requests == []
 
 
-async def test_a_terminal_gets_a_table(home: Home) -> None:
-    """Through a real pseudo-terminal."""
-    lead, follow = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "keeper", "draw", GAME, DATE),
-        cwd=ROOT,
-        env=home.env() | {"TERM": "xterm", "COLUMNS": "100"},
-        stdout=follow,
+def test_a_table_is_aligned_and_harmless_to_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show.table(("a", "long header", "c"), [("wide cell", 1, "\x1b[2J\n"), ("b", "", "end")])
+    assert capsys.readouterr().out == (
+        "a          long header  c\nwide cell  1            ?[2J?\nb                       end\n"
     )
-    os.close(follow)
-    assert await process.wait() == 0
-    shown = b""
-    with contextlib.suppress(OSError):  # the other end is closed
-        while chunk := os.read(lead, 65_536):
-            shown += chunk
-    os.close(lead)
-    assert "│ california │ 10 21 58 61 64 + 17 │ 64" in shown.decode()
 
 
 # ---- sources probe
@@ -150,17 +143,21 @@ async def test_a_terminal_gets_a_table(home: Home) -> None:
 async def test_probe_shows_each_publisher_s_answer(home: Home, publishers: Publishers) -> None:
     code, out, err = await home.command("sources", "probe", GAME, DATE)
     assert (code, err) == (0, "")
-    blocks = out.split("\n  ")
-    assert len(blocks) == 1 + 3 * 6
-    assert [line for line in out.splitlines() if not line.startswith(" ")] == publishing(POWERBALL)
-    assert out.count("says    10 21 58 61 64 + 17, n = 64") == 6
+    rows = [cells(line) for line in out.splitlines()]
+    assert [(source, what) for source, what, _ in rows] == [
+        ("source", "what"),
+        *product(publishing(POWERBALL), ("asked", "status", "says")),
+    ]
+    values = {(source, what): value for source, what, value in rows}
+    for source in publishing(POWERBALL):
+        assert values[source, "says"] == "10 21 58 61 64 + 17, n = 64"
     body = shapes.texas(
         POWERBALL, [Entry(d, shown=True) for d in REAL_DRAWS[1::-1]]
     ).encode()  # newest first
-    texas = out[out.index("texas") : out.index("california")]
     where = f"{publishers.urls['texas']}/export/sites/lottery/Games/Powerball"
-    assert f"asked   {where}/Winning_Numbers/powerball.csv at 20" in texas
-    assert f"status  200, {len(body)} bytes, keccak256 0x{keccak(body).hex()}\n" in texas
+    assert values["texas", "asked"].startswith(f"{where}/Winning_Numbers/powerball.csv at 20")
+    digest = keccak(body).hex()
+    assert values["texas", "status"] == f"200, {len(body)} bytes, keccak256 0x{digest}"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +178,7 @@ async def test_probe_tells_what_is_wrong(
     assert f"  says    {says}" in out
     if "unreachable" in says:
         empty = keccak(b"").hex()
-        assert f"status  no answer, 0 bytes, keccak256 0x{empty}" in out
+        assert f"  status  no answer, 0 bytes, keccak256 0x{empty}\n" in out
 
 
 async def test_probe_asks_the_named_and_prints_what_came(
@@ -191,9 +188,9 @@ async def test_probe_asks_the_named_and_prints_what_came(
     code, out, _ = await home.command(*args, "--raw")
     assert code == 0
     assert {name for name, _ in publishers.requests} == {"texas", "ny"}
-    assert out.startswith("texas\n")
-    assert "\n  | Powerball,8,19,2026,10,21,58,61,64,17,2\n" in out
-    assert '\n  | {"data": {"draws": [' in out
+    assert "\ntexas   asked   http" in out
+    assert "\ntexas   body    Powerball,8,19,2026,10,21,58,61,64,17,2\n" in out
+    assert '\nny      body    {"data": {"draws": [' in out
 
 
 async def test_what_is_printed_is_bounded_and_harmless_to_a_terminal(
@@ -203,13 +200,13 @@ async def test_what_is_printed_is_bounded_and_harmless_to_a_terminal(
     publishers.faults["texas", GAME] = Fault(FaultKind.OVERSIZE)
     code, out, _ = await home.command(*probe)
     assert code == 3
-    assert f"\n  {(1 << 20) - show.RAW} bytes more\n" in out
+    assert f"\ntexas   more    {(1 << 20) - show.RAW} bytes\n" in out
     assert len(out) < show.RAW + 1000
     publishers.faults["texas", GAME] = Fault(FaultKind.HTML, text="\x1b[2J\x07\u202e\rny\n")
     code, out, _ = await home.command(*probe)
     assert code == 3
     assert all(c.isprintable() or c == "\n" for c in out)
-    assert "\n  | ?[2J??\n  | ny\n" in out
+    assert "\ntexas   body    ?[2J??\ntexas   body    ny\n" in out
 
 
 @pytest.mark.parametrize(
@@ -242,9 +239,9 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
     assert out.startswith(f"chain 31337, block {number} of 2026-08-1")
     assert f"account {KEEPER}, 9999.99" in out
     assert f"powerball at {deployed.address}" in out
-    assert "1\t2026-08-19\topen\t1.5\t0\t" in out.splitlines()
+    assert ["1", "2026-08-19", "open", "1.5", "0"] in map(cells, out.splitlines())
     code, out, _ = await on_chain.command("status", GAME, "1")
-    assert "1\t2026-08-19\topen\t1.5\t0\t" in out.splitlines()
+    assert ["1", "2026-08-19", "open", "1.5", "0"] in map(cells, out.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -259,7 +256,12 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
         (["run", "--send"], {"KEY_FILE": ""}, 2, "--send needs LOTTOCHAIN_KEY_FILE or"),
         (["run", "--send"], {"KEY_FILE": "/none"}, 2, "cannot read /none: No such file"),
         (["run"], {"HTTP_HOST": "192.0.2.1"}, 2, "cannot serve on 192.0.2.1:0"),
-        (["run"], {"DATA_DIR": "/dev/null/data"}, 2, "LOTTOCHAIN_DATA_DIR: cannot write to"),
+        (
+            ["run", "--send"],
+            {"DATA_DIR": "/dev/null/data"},
+            2,
+            "LOTTOCHAIN_DATA_DIR: cannot open /dev/null/data/journal/",
+        ),
         (["evidence", "verify", "/none.json"], {}, 1, "cannot read /none.json"),
     ],
 )

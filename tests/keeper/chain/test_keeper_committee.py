@@ -371,4 +371,4 @@ async def test_a_round_that_another_account_decides_is_left_to_it(
         assert await keeper.terminate() == 0
     assert publishers.requests == []
     _, out, _ = await home.command("status")
-    assert out.splitlines()[-1] == f"round 1 is decided by {CY} alone"
+    assert out.splitlines()[-1] == f"1      {CY}  decides alone"

@@ -114,13 +114,16 @@ async def test_status_tells_who_decides_and_what_they_say(
     async def told(*args: str) -> list[str]:
         code, out, err = await home.command("status", *args)
         assert (code, err) == (0, "")
-        return out.splitlines()[-6:]
+        return out.splitlines()[-5:]
 
-    first = f"round 1 is decided by 2 of 3 reporters: {oracle.address}"
-    assert first not in await told()
-    silent = [f"  {reporter} has not reported" for reporter in REPORTERS]
-    terms = f"  in ballot 1; {ADMIN} may veto for 60 min"
-    lines = [first, terms, *silent, "  nothing is proposed"]
+    def line(who: str, what: str) -> str:
+        return f"1      {who}  {what}"
+
+    first = line(oracle.address, "2 of 3 reporters, ballot 1")
+    assert first not in "\n".join(await told())
+    silent = [line(reporter, "has not reported") for reporter in REPORTERS]
+    veto = line(ADMIN, "may veto for 60 min")
+    lines = [f"{first}: nothing is proposed", veto, *silent]
     assert await told("powerball", "1") == lines
     await chain.move_to(DRAW)
     assert await told() == lines
@@ -131,13 +134,14 @@ async def test_status_tells_who_decides_and_what_they_say(
     await chain.move_to(DRAW + HOUR)
     finalizable_at = (await oracle.read("proposal", decided.address, 1))[2]
     when = dt.datetime.fromtimestamp(finalizable_at, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    *votes, proposal = (await told())[2:]
-    assert votes == [
-        f"  {REPORTERS[0]} reports 10 21 58 61 64 + 16, n = 14",
-        *(f"  {reporter} reports 10 21 58 61 64 + 17, n = 64" for reporter in REPORTERS[1:]),
+    proposed = f"{first}: n = 64 is proposed, final from {when}"
+    assert await told() == [
+        proposed,
+        veto,
+        line(REPORTERS[0], "reports 10 21 58 61 64 + 16, n = 14"),
+        *(line(reporter, "reports 10 21 58 61 64 + 17, n = 64") for reporter in REPORTERS[1:]),
     ]
-    assert proposal == f"  n = 64 is proposed; unless vetoed anyone may finalize it from {when}"
     await chain.move_to(finalizable_at)
     await oracle.do(ANN, "finalize", decided.address, 1)
-    assert first not in await told()
-    assert (await told("powerball", "1"))[-1] == "  n = 64 was proposed"
+    assert first not in "\n".join(await told())
+    assert (await told("powerball", "1"))[0] == proposed
