@@ -21,7 +21,6 @@ from keeper.ports import Fetched, RoundStatus
 from keeper.sources import Panel, publishing, read
 from keeper.store import evidence, journal
 
-_BAD_INPUT = 2
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FAILED = errors.ChainError, errors.EvidenceError, errors.JournalError
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
@@ -38,7 +37,7 @@ class _Commands(click.Group):
         except (errors.KeeperError, UnknownGame, NoDraw) as exc:
             for line in str(exc).splitlines():
                 click.echo(f"keeper: {line}", err=True)
-            sys.exit(1 if isinstance(exc, _FAILED) else _BAD_INPUT)
+            sys.exit(1 if isinstance(exc, _FAILED) else 2)  # 2: bad input
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -125,8 +124,7 @@ def probe(game: str, date: str, named: tuple[str, ...], raw: bool) -> None:
     found = asyncio.run(ask())
     show.table(show.PROBE, [row for f in found for row in show.probe_rows(f, raw=raw)])
     draws = [f.answer.draw for f in found if isinstance(f.answer, Drawn)]
-    differ, missing = len(set(draws)) > 1, len(draws) < len(found)
-    sys.exit(_EXITS[Disagreement if differ else Waiting if missing else Agreed])
+    sys.exit(4 if len(set(draws)) > 1 else 3 if len(draws) < len(found) else 0)
 
 
 @main.command()
@@ -200,12 +198,11 @@ def _asked(game: str, date: str) -> tuple[Settings, Game, dt.date]:
 
 
 async def _status(settings: Settings, round_id: int | None) -> None:
-    account = app.account_of(settings)
     async with app.connected(settings) as (rpc, markets):
         head = await rpc.head()
         when = f"{show.utc(head.timestamp)}, {time.time() - head.timestamp:.0f} s old"
         click.echo(f"chain {settings.chain_id}, block {head.number} of {when}")
-        if account is not None:
+        if account := app.account_of(settings):
             wei = await rpc.balance(account.address)
             click.echo(f"account {account.address}, {show.coins(wei)} coins")
         for market in markets:

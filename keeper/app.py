@@ -48,10 +48,8 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[Contrac
     need(settings, "rpc_url", "chain_id")
     recorded = records.load(settings.chain_id, settings.deployments)
     if missing := [game for game in settings.games if game not in recorded]:
-        raise ConfigError(
-            f"no market of {', '.join(missing)} is recorded for chain {settings.chain_id}: "
-            "deploy it, or leave it out of LOTTOCHAIN_GAMES"
-        )
+        why = f"no market of {', '.join(missing)} is recorded for chain {settings.chain_id}"
+        raise ConfigError(f"{why}: deploy it, or leave it out of LOTTOCHAIN_GAMES")
     urls = [str(url.get_secret_value()) for url in settings.rpc_url]
     rpc = Rpc(urls, settings.chain_id, settings.rpc_timeout, settings.head_age)
     found = [recorded[game] for game in settings.games]
@@ -120,9 +118,8 @@ async def run(settings: Settings, *, send: bool) -> None:
             settle_batch=settings.settle_batch,
             least_due=settings.settle_least_wei,
         )
-        evidence = FileEvidence(settings.data_dir)
         for market in markets:
-            parts = market, follower, sender, sources, evidence, terms
+            parts = market, follower, sender, sources, FileEvidence(settings.data_dir), terms
             jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
         runner = _web(settings, hub, told)
         stack.push_async_callback(runner.cleanup)

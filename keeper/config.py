@@ -23,7 +23,7 @@ T = TypeVar("T")
 _ByCommas = Annotated[
     tuple[T, ...], NoDecode, BeforeValidator(lambda text: [t.strip() for t in text.split(",")])
 ]
-_GameName = Annotated[str, AfterValidator(lambda name: game_named(name).name)]
+_Game = Annotated[str, AfterValidator(lambda name: game_named(name).name)]
 
 # Exactly as browsers send it: nothing after the host and its port.
 _Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
@@ -41,8 +41,8 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    rpc_url: Annotated[_ByCommas[Secret[HttpUrl]], Field(max_length=8)] = Field(
-        (), description="http(s) URLs of nodes, by commas, the preferred first"
+    rpc_url: _ByCommas[Secret[HttpUrl]] = Field(
+        (), max_length=8, description="http(s) URLs of nodes, by commas, the preferred first"
     )
     chain_id: int = Field(0, ge=0, description="the id of the chain that the nodes serve")
     rpc_timeout: float = Field(10, gt=0, le=300, description="seconds for one answer of a node")
@@ -52,9 +52,7 @@ class Settings(BaseSettings):
         "finalized", description="blocks upon a result before it is paid out, or 'finalized'"
     )
     deployments: Path | None = Field(None, description="the folder of the deployment records")
-    games: _ByCommas[_GameName] = Field(
-        tuple(GAMES), description=f"games, by commas: {', '.join(GAMES)}"
-    )
+    games: _ByCommas[_Game] = Field(tuple(GAMES), description=f"{' or '.join(GAMES)}, by commas")
 
     key_file: Path | None = Field(None, description="a file that holds the private key")
     keystore: Path | None = Field(None, description="an Ethereum keystore file")

@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.processors import JSONRenderer, TimeStamper, format_exc_info
 
 # A URL's user, password, path and query: keys to a node lie in any of them.
 _PRIVATE = re.compile(r"""(\w://)([^\s/?#@"'\\]*@)?([^\s/?#"'\\]*)([/?#][^\s"'\\]*)?""")
@@ -21,12 +22,9 @@ class _Discreet(structlog.stdlib.ProcessorFormatter):
 
 def set_up(*, as_json: bool) -> None:
     """Sends what the keeper and its libraries log to stderr, in one form."""
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    first: list[Any] = [structlog.stdlib.add_log_level, stamp]
-    if as_json:
-        json = structlog.processors.JSONRenderer(default=str)
-        last: list[Any] = [structlog.processors.format_exc_info, json]
-    else:
+    first: list[Any] = [structlog.stdlib.add_log_level, TimeStamper(fmt="iso", utc=True)]
+    last: list[Any] = [format_exc_info, JSONRenderer(default=str)]
+    if not as_json:
         # Not Rich's tracebacks, which show the values of variables, and so keys.
         tty = sys.stderr.isatty()
         last = [ConsoleRenderer(colors=tty, pad_event_to=0, exception_formatter=plain_traceback)]

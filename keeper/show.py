@@ -87,23 +87,19 @@ def committee_rows(oracle: str, standing: Standing, votes: Mapping[str, Draw | N
 
 def sentence(verdict: c.Verdict) -> str:
     """What follows from the answers."""
-    match verdict:
-        case c.Agreed(draw, sources, dissenting):
-            line = f"agreed by {', '.join(sources)}: {_result(draw)}"
-            return line + (f"; {', '.join(dissenting)} says otherwise" if dissenting else "")
-        case c.Disagreement(answers):
-            return f"no two of {', '.join(a.source for a in answers)} agree"
-        case c.Waiting(missing):
-            return f"pending: {', '.join(a.source for a in missing)} missing"
+    if isinstance(verdict, c.Agreed):
+        others = f"; {', '.join(verdict.dissenting)} says otherwise" if verdict.dissenting else ""
+        return f"agreed by {', '.join(verdict.sources)}: {_result(verdict.draw)}{others}"
+    if isinstance(verdict, c.Waiting):
+        return f"pending: {', '.join(a.source for a in verdict.missing)} missing"
+    return f"no two of {', '.join(a.source for a in verdict.answers)} agree"
 
 
 def draw_json(game: Game, date: dt.date, answers: Sequence[c.Answer]) -> dict[str, Any]:
     """What each source says and what follows."""
     verdict = c.decide(answers)
-    sources = [
-        {"source": a.source, "answer": type(a).__name__.lower(), **_values(a)} for a in answers
-    ]
-    told = {"game": game.name, "date": str(date), "sources": sources}
+    said = [{"source": a.source, "answer": type(a).__name__.lower()} | _values(a) for a in answers]
+    told = {"game": game.name, "date": str(date), "sources": said}
     return told | {"verdict": _VERDICTS[type(verdict)], **_values(verdict)}
 
 

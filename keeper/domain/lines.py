@@ -110,7 +110,6 @@ class Book:
         fee_bps: fixed for the round.
         status: OPEN, LOCKED, FINALIZED or CANCELLED.
         winning_number: None until finalized.
-        staked: all stakes that stand, wei.
         paid: all that was paid to bettors from the lock on, wei.
     """
 
@@ -118,7 +117,6 @@ class Book:
         self.fee_bps = fee_bps
         self.status = RoundStatus.OPEN
         self.winning_number: int | None = None
-        self.staked = 0
         self.paid = 0
         self._lines = [0] * len(Prediction)
         self._counts = [0] * len(Prediction)
@@ -134,7 +132,6 @@ class Book:
         self._bets.setdefault(user, []).append(bet)
         self._lines[prediction] += amount
         self._counts[prediction] += 1
-        self.staked += amount
         return self.matched_of(bet)
 
     def cancel_unmatched(self, user: str, index: int) -> int:
@@ -151,7 +148,6 @@ class Book:
         self._bets[user][index] = replace(bet, amount=kept)
         back = bet.amount - kept
         self._lines[bet.prediction] -= back
-        self.staked -= back
         return back
 
     def lock(self) -> None:
@@ -178,6 +174,11 @@ class Book:
     def finished(self) -> bool:
         """Whether the round is finalized or cancelled."""
         return self.status in (RoundStatus.FINALIZED, RoundStatus.CANCELLED)
+
+    @property
+    def staked(self) -> int:
+        """All stakes that stand, wei."""
+        return sum(self._lines)
 
     @property
     def users(self) -> tuple[str, ...]:
