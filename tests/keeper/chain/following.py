@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from feed.hub import Hub
@@ -26,9 +27,7 @@ def state(follower: Follower) -> dict[str, Any]:
         rounds = {}
         for r in view.rounds.values():
             told = {name: getattr(r, name) for name in r.__slots__ if name != "book"}
-            book = dict(vars(r.book))
-            book["_accounts"] = {user: asdict(a) for user, a in book["_accounts"].items()}
-            rounds[r.id] = told | book
+            rounds[r.id] = told | deepcopy(vars(r.book))
         found[address] = (view.position, view.roles, view.paused, list(rounds), rounds)
     return found
 
