@@ -3,28 +3,35 @@
 No message carries an endpoint's URL: providers put their keys into it.
 """
 
+import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from eth_utils.crypto import keccak
+import structlog
 from web3 import AsyncWeb3
 from web3.exceptions import BadFunctionCallOutput, BlockNotFound, ContractLogicError, Web3RPCError
 from web3.middleware import ExtraDataToPOAMiddleware
-from web3.types import BlockData
+from web3.providers.async_base import AsyncJSONBaseProvider
+from web3.types import BlockData, RPCEndpoint, RPCResponse
 
+from keeper import metrics
 from keeper.chain import abi
-from keeper.chain.nodes import Nodes, message
-from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongContract
+from keeper.chain.nodes import Node, message
+from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongChain, WrongContract
 from keeper.ports import Head
 
+log = structlog.get_logger()
+
 T = TypeVar("T")
+_SEND = RPCEndpoint("eth_sendRawTransaction")
 # What nodes say of a transaction that they have already.
 _KNOWN = ("already known", "alreadyknown", "already imported", "known transaction")
 
 
-class Rpc:
-    """The nodes behind HTTP URLs, the preferred first, for one chain.
+class Rpc(AsyncJSONBaseProvider):
+    """The nodes behind HTTP URLs, the preferred first, for one chain: web3's provider.
 
     A request that a node does not answer goes to the next. Nodes of another chain are never used;
     one whose head is `head_age` seconds older than the newest head only when there is no other.
@@ -37,20 +44,26 @@ class Rpc:
     def __init__(
         self, urls: Sequence[str], chain_id: int, timeout: float = 10.0, head_age: int = 60
     ) -> None:
-        self.chain_id = chain_id
-        self._nodes = Nodes(urls, chain_id, timeout, head_age)
+        super().__init__()
+        # Off: it lets a contract's error make this process fetch any URL.
+        self.global_ccip_read_enabled = False
+        self.chain_id, self._head_age = chain_id, head_age
+        self._nodes = [Node(url, timeout, chain_id) for url in urls]
+        self._used = self._nodes[0]  # the one that answered last
         # Polygon's blocks carry its validators' signatures where Ethereum allows 32 bytes.
         middleware: Any = [(ExtraDataToPOAMiddleware, "poa")]
-        self.w3 = AsyncWeb3(self._nodes, middleware=middleware)
+        self.w3 = AsyncWeb3(self, middleware=middleware)
 
     @property
     def where(self) -> str:
         """The node that answered last, without its secrets, for messages."""
-        return self._nodes.used.where
+        return self._used.where
 
     async def close(self) -> None:
         """Closes its connections."""
-        await self._nodes.disconnect()
+        for node in self._nodes:
+            await node.close()
+        await asyncio.sleep(0)  # lets the transports go
 
     @contextlib.contextmanager
     def asking(self) -> Iterator[None]:
@@ -71,18 +84,21 @@ class Rpc:
         """Raises WrongChain when every node serves another chain, RpcDown when none answers."""
         await self.ask(self.w3.eth.chain_id)
 
-    async def broadcast(self, raw: bytes) -> str:
-        """Sends a signed transaction to every node; its hash.
+    async def broadcast(self, raw: str) -> None:
+        """Sends a signed transaction to every node.
 
         It is sent when one node takes it or has it already. Raises the first refusal, RpcRefused
         or Unfunded, when none does; RpcDown when none answers.
         """
-        answers = await self._nodes.everywhere("eth_sendRawTransaction", "0x" + raw.hex())
-        errors = [told for told in map(message, answers) if told]
-        refusals = [e for e in errors if not any(known in e.lower() for known in _KNOWN)]
-        if len(refusals) == len(answers):
-            raise self._refusal(refusals[0])
-        return "0x" + keccak(raw).hex()
+        request, nodes = self.encode_rpc_request(_SEND, [raw]), self._ranked()
+        nodes = [node for node in nodes if not node.fault] or nodes
+        told = await asyncio.gather(*(n.ask(request) for n in nodes), return_exceptions=True)
+        answers = [message(answer) for answer in told if not isinstance(answer, BaseException)]
+        if not answers:
+            raise RpcDown("; ".join(map(str, told)))
+        taken = (not why or any(known in why.lower() for known in _KNOWN) for why in answers)
+        if not any(taken):
+            raise self._refusal(answers[0])
 
     async def head(self) -> Head:
         """The newest block."""
@@ -99,6 +115,36 @@ class Rpc:
         """Wei."""
         return await self.ask(self.w3.eth.get_balance(self.w3.to_checksum_address(account)))
 
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """For web3: the answer of the first node that gives one.
+
+        Raises RpcDown or, when all serve others, WrongChain.
+        """
+        request, failed = self.encode_rpc_request(method, params), list[ChainError]()
+        for node in self._ranked():
+            try:
+                answer: RPCResponse = await node.ask(request)
+            except (RpcDown, WrongChain) as exc:
+                failed.append(exc)
+                continue
+            if node is not self._used:
+                why, before = self._used.fault or "it is the better one", self.where
+                log.warning("another node is asked", node=node.where, before=before, why=why)
+                self._used = node
+            return answer
+        wrong = all(isinstance(exc, WrongChain) for exc in failed)
+        raise (WrongChain if wrong else RpcDown)("; ".join(map(str, failed)))
+
+    def _ranked(self) -> list[Node]:
+        """In the order given, but who stands far behind comes later, and who has a fault last."""
+        late = max((n.head for n in self._nodes if not n.fault), default=0) - self._head_age
+        ranks = {node: (bool(node.fault), node.head < late) for node in self._nodes}
+        for node, rank in ranks.items():
+            metrics.NODE_UP.labels(node.where).set(not any(rank))
+            if time.monotonic() >= node.look_at:
+                node.look()
+        return sorted(self._nodes, key=lambda node: ranks[node])
+
     def _told(self, exc: Exception) -> ChainError:
         match exc:
             case ContractLogicError(data=data):
@@ -110,7 +156,7 @@ class Rpc:
             case Web3RPCError(rpc_response=answer) if answer:
                 return self._refusal(message(answer))
             case _:
-                return self._nodes.used.fail(exc)
+                return self._used.fail(exc)
 
     def _refusal(self, why: str) -> RpcRefused:
         unfunded = "insufficient funds" in why.lower()

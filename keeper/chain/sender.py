@@ -184,7 +184,7 @@ class KeySender(Simulator):
 
     async def _broadcast(self, intent: Intent) -> None:
         self._unsure = True  # until a node says that it has it
-        await self.rpc.broadcast(bytes.fromhex(intent.raw[2:]))
+        await self.rpc.broadcast(intent.raw)
         self._unsure = False
 
     async def _to_its_end(self) -> TxReceipt | None:

@@ -108,14 +108,14 @@ class Toll:
     def __post_init__(self) -> None:
         self._broadcast = self.rpc.broadcast
 
-    async def broadcast(self, raw: bytes) -> str:
+    async def broadcast(self, raw: str) -> None:
         self.asked += 1
         tip = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["maxPriorityFeePerGas"]
         if tip < self.least:
             raise RpcRefused(
                 f"transaction underpriced: gas tip cap {tip}, minimum needed {self.least}"
             )
-        return await self._broadcast(raw)
+        await self._broadcast(raw)
 
 
 async def test_a_refused_tip_is_raised(
