@@ -1,7 +1,9 @@
 """The events of all markets, from the chain's first to its newest block, each of them once.
 
 An event is known by its block's hash and its index there. The newest blocks are remembered, so that
-those which the chain no longer has are noticed, and what came before them stands.
+those which the chain no longer has are noticed, and what came before them stands. Each block is
+asked for by its hash when it is new, and again by number, with all that are remembered, at each
+poll: what an endpoint's index had left out is told late.
 """
 
 import asyncio
@@ -15,8 +17,6 @@ from keeper.chain.rpc import Rpc
 from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head
 
-FRESH = 8  # of the newest blocks are asked for by hash
-OVERLAP = 32  # of the blocks read are read again each time
 DEPTH = 64  # blocks that may be replaced, or missing for a while, on a chain that is the same
 
 Markets = Sequence[ContractMarket]
@@ -91,39 +91,38 @@ class EventFeed:
         if any(b.parent != a.hash for a, b in pairwise(chain) if b.number == a.number + 1):
             raise RpcDown(f"{self._rpc.where} changed its chain while it was read")
         if stand and end == newest.number:
-            start = max(stand[0].number, cursor - OVERLAP) + 1
-        found = await self._read(start, fresh[-FRESH:], chain)
-        known = {(e.block_hash, e.log_index) for e in self._events}
+            start = stand[0].number + 1
+        found = await self._read(start, fresh, chain)
+        stands = [e for e in self._events if e.block_number <= cursor]
+        known = {(e.block_hash, e.log_index) for e in stands}
         new = [e for e in found if (e.block_hash, e.log_index) not in known]
-        sound = min([cursor, *(e.block_number - 1 for e in new)])  # to here nothing has changed
+        events = sorted(stands + new, key=lambda e: (e.block_number, e.log_index))
+        # Up to the block before the first new event nothing has changed.
+        sound = min([cursor, *(e.block_number - 1 for e in new)])
         back = [block for block in stand if block.number <= sound]
-        survives = back[-1] if back and back[-1] != old[-1] else None
-        upto = survives.number if survives else cursor
-        kept = [e for e in self._events if e.block_number <= upto]
-        void = self._events[len(kept) :]
-        again = [e for e in void if e.block_number <= cursor]
-        told = sorted(again + new, key=lambda e: (e.block_number, e.log_index))
+        upto = back[-1].number if back else -1
         finalized = await self._finalized()
+        void = [e for e in self._events if e.block_number > upto]
         self._chain = [b for b in chain if b.number >= chain[-1].number - DEPTH]
         deep = self._chain[0].number
-        self._events = [e for e in kept + told if e.block_number > deep]
+        self._events = [e for e in events if e.block_number > deep]
         return Batch(
-            events=told,
+            events=[e for e in events if e.block_number > upto],
             read=chain[-1],
             newest=newest.number,
             finalized=finalized,
-            settled=[e for e in kept + told if e.block_number <= deep],
+            settled=[e for e in events if e.block_number <= deep],
             unsettled=self._events,
             lost=len(old) - len(stand),
-            survives=survives,
-            removed=void[::-1] if survives else (),
+            survives=back[-1] if back and back[-1] != old[-1] else None,
+            removed=void[::-1],
         )
 
     async def _block(self, number: int, newest: Head) -> Head:
         return newest if number >= newest.number else await self._rpc.block(number)
 
     async def _read(self, start: int, fresh: list[Head], chain: list[Head]) -> list[ChainEvent]:
-        """The events from a block on by chunks, but of the fresh ones, the last, by their hashes.
+        """The events from a block on: by chunks, but of the fresh ones, the last, by their hashes.
 
         A node that is a little behind the one that told the head gives no events of blocks that
         it does not have; asked for a block by its hash it says that it does not have it.

@@ -145,7 +145,7 @@ async def test_what_the_index_no_longer_tells_is_not_void(chain: Chain, deployed
         node.lies["eth_getLogs"] = lambda _params, _logs: []
         await chain.rpc("evm_mine")
         batch = await feed.poll()
-        assert (batch.events, batch.survives, batch.removed) == ([], None, ())
+        assert (batch.events, batch.survives, batch.removed) == ([], None, [])
         assert batch.unsettled == first.unsettled
         node.lies.clear()
         batch = await feed.poll()
