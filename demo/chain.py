@@ -12,8 +12,7 @@ from web3.types import RPCEndpoint
 
 from demo.stage import CHAIN_ID, DemoFailed
 from keeper.chain import records
-from keeper.chain.contract import Contract
-from keeper.chain.market import ContractMarket, events
+from keeper.chain.contracts import Contract, ContractMarket, events
 from keeper.chain.rpc import Rpc
 from keeper.ports import ChainEvent
 

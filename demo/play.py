@@ -16,8 +16,7 @@ from demo.plan import Plan, Planned, Wager
 from demo.publishers import Publishers
 from demo.stage import DISPUTE_WINDOW, QUORUM, DemoFailed
 from demo.watch import Watcher, coins, say
-from keeper.chain.market import ContractMarket
-from keeper.chain.oracle import ContractOracle
+from keeper.chain.contracts import ContractMarket, ContractOracle
 from keeper.domain.consensus import Agreed, Answer, decide
 from keeper.domain.draw import Draw
 from keeper.domain.lines import RoundStatus
@@ -146,7 +145,7 @@ class Run:
         say("- 12 hours before the draw people bet")
         await self.chain.move_to(planned.draw_time - EARLY)
         opened = f"{planned.title} is not opened"
-        r.id = await self._until(opened, lambda: r.market.round_of(planned.draw_time))
+        r.id = await self._until(opened, lambda: r.market.call("roundOf", planned.draw_time))
         for bet in planned.wagers:
             if bet.matched:
                 await self._bet_matched(r, bet)

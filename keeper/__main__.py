@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from keeper import app, errors, log, show
-from keeper.chain.market import ContractMarket
-from keeper.chain.oracle import ContractOracle
+from keeper.chain.contracts import ContractMarket, ContractOracle
 from keeper.config import VARIABLES, Settings, load
 from keeper.domain.calendar import NoDraw, draw_time
 from keeper.domain.consensus import Agreed, Disagreement, Drawn, Waiting, decide

@@ -20,8 +20,8 @@ from feed.hub import Hub
 from feed.server import Server
 from keeper import metrics, notify
 from keeper.chain import keys, records
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.fees import GWEI, Pricing
-from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
 from keeper.config import Settings, need

@@ -15,8 +15,7 @@ from typing import Any
 import structlog
 
 from keeper import duties, metrics
-from keeper.chain.market import ContractMarket
-from keeper.chain.oracle import ContractOracle, report
+from keeper.chain.contracts import ContractMarket, ContractOracle, report
 from keeper.chain.sender import Simulator
 from keeper.domain.calendar import draw_date
 from keeper.domain.consensus import Disagreement, Waiting, decide

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from keeper.chain.oracle import report as report_of
+from keeper.chain.contracts import report as report_of
 from keeper.domain.calendar import draw_date
 from keeper.domain.draw import Game, make_draw, winning_number
 from keeper.domain.lines import Outcome, Prediction, RoundStatus, outcome

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from keeper.chain.market import ContractMarket, events
+from keeper.chain.contracts import ContractMarket, events
 from keeper.chain.rpc import Rpc
 from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head

@@ -18,7 +18,7 @@ from web3.exceptions import TransactionNotFound
 from web3.types import TxReceipt
 
 from keeper import metrics
-from keeper.chain.contract import Contract
+from keeper.chain.contracts import Contract
 from keeper.chain.fees import Pricing, dearer, going_rate, priced
 from keeper.chain.rpc import Rpc
 from keeper.errors import KeeperError, NotInCharge, NotMined, Reverted, RpcDown, RpcRefused

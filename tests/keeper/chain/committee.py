@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from keeper.chain.oracle import report
+from keeper.chain.contracts import report
 from keeper.domain.draw import Draw
 from tests.keeper.chainfixtures import Deployed, DeployedOracle
 

@@ -11,8 +11,8 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.fees import Pricing
-from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender
 from keeper.domain.calendar import draw_time

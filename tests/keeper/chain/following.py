@@ -11,7 +11,7 @@ from typing import Any
 
 from feed.hub import Hub
 from keeper import metrics
-from keeper.chain.market import ContractMarket
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.follow import Follower
 from tests.feed.world import Socket, connected, serving

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.events import DEPTH, Batch, EventFeed
-from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import MEGA_MILLIONS
 from keeper.errors import RpcDown, RpcRefused

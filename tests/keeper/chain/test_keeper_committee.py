@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from demo.publishers import REAL_DRAWS, Fault, FaultKind, Publishers
-from keeper.chain.oracle import report
+from keeper.chain.contracts import report
 from keeper.domain.draw import POWERBALL, Draw
 from keeper.projection import OPERATOR_ROLE
 from tests.keeper.chain.committee import DATE, DRAWN, LIE, vote

@@ -10,8 +10,7 @@ import pytest
 
 from demo.publishers import Publishers
 from keeper.chain import abi
-from keeper.chain.market import ContractMarket
-from keeper.chain.oracle import ContractOracle, report
+from keeper.chain.contracts import ContractMarket, ContractOracle, report
 from keeper.chain.rpc import Rpc
 from keeper.errors import Reverted, WrongContract
 from tests.keeper.chain.committee import DATE, DRAWN, LIE, vote

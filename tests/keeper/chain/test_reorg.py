@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import structlog
 
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.events import DEPTH, EventFeed
-from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.following import (

@@ -15,7 +15,7 @@ from eth_utils.crypto import keccak
 
 from keeper import metrics
 from keeper.chain import nodes
-from keeper.chain.market import ContractMarket
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import POWERBALL
 from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded, WrongChain

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.fees import GWEI, Pricing, going_rate, priced
-from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
 from keeper.domain.draw import POWERBALL
@@ -55,7 +55,7 @@ async def test_sends_and_tells_what_was_mined(
     assert int(tx["type"], 16) == 2
     # The estimate and a fifth; some of what is used is given back at the end.
     assert sent.gas_used < int(tx["gas"], 16) < sent.gas_used * 1.6
-    assert await market.round_of(NEXT) == 2
+    assert await market.call("roundOf", NEXT) == 2
 
 
 async def test_a_refusal_costs_nothing(
@@ -198,7 +198,7 @@ async def test_a_cancelled_send_is_still_awaited(
     await held.rpc("evm_mine")
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await market.round_of(NEXT) == 2
+    assert await market.call("roundOf", NEXT) == 2
 
 
 async def test_a_cancelled_send_is_not_awaited_for_ever(

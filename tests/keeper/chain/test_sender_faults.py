@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from keeper.chain.market import ContractMarket
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender
 from keeper.errors import NotInCharge, NotMined, RpcDown
@@ -46,7 +46,7 @@ async def test_a_keeper_that_comes_back_waits_for_what_it_sent(
     assert not back.done()
     await mine(held)
     await back
-    assert (await market.round_of(NEXT), await market.round_of(LATER)) == (2, 3)
+    assert (await market.call("roundOf", NEXT), await market.call("roundOf", LATER)) == (2, 3)
     assert told(tmp_path) == ["intent", "mined", "intent", "mined"]
 
 
@@ -74,9 +74,9 @@ async def left(rpc: Rpc, account: LocalAccount, market: ContractMarket, tmp_path
 async def test_what_was_written_and_not_sent_is_sent(
     senders: Senders, market: ContractMarket, left: str, tmp_path: Path
 ) -> None:
-    assert await market.round_of(NEXT) == 0
+    assert await market.call("roundOf", NEXT) == 0
     await senders(PATIENT).recover()
-    assert await market.round_of(NEXT) == 2
+    assert await market.call("roundOf", NEXT) == 2
     assert [(e["event"], e["hash"]) for e in story(tmp_path)] == [
         ("intent", left),
         ("mined", left),
@@ -118,7 +118,7 @@ async def test_a_transaction_in_no_journal_is_waited_for_then_replaced(
     await until(lambda: has_any(held, tmp_path))
     await mine(held)
     await sending
-    assert (await market.round_of(LATER), await market.round_of(NEXT)) == (2, 0)
+    assert (await market.call("roundOf", LATER), await market.call("roundOf", NEXT)) == (2, 0)
     assert told(tmp_path)[-1] == "mined"
     # The one that wrote the other down hears that its nonce is gone.
     await senders(PATIENT, "lost").recover()
@@ -145,7 +145,7 @@ async def test_two_keepers_with_one_key_do_each_duty_once(
     pair = senders(QUICK, "one"), senders(QUICK, "two")
     draws = [NEXT, LATER, NEXT + 7 * DAY]
     for draw in draws:
-        while not await market.round_of(draw):
+        while not await market.call("roundOf", draw):
             await asyncio.gather(
                 *(one.send(market, "createRound", draw) for one in pair), return_exceptions=True
             )
@@ -208,4 +208,4 @@ async def test_a_node_that_dies_while_it_is_asked(
     await mine(held)
     await sending
     assert told(tmp_path) == ["intent", "mined"]
-    assert await market.round_of(NEXT) == 2
+    assert await market.call("roundOf", NEXT) == 2

@@ -10,8 +10,8 @@ import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from hexbytes import HexBytes
 
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.fees import GWEI, dearer, going_rate
-from keeper.chain.market import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.errors import NotMined, RpcRefused
 from keeper.ports import Intent, Sent
@@ -40,7 +40,7 @@ async def test_what_is_not_mined_in_time_is_replaced_for_more(
     await until_pending(held, 1)
     await mine(held)
     sent = await sending
-    assert await market.round_of(NEXT) == 2
+    assert await market.call("roundOf", NEXT) == 2
     entries = story(tmp_path)
     first, *others, end = entries
     assert {e["event"] for e in (first, *others)} == {"intent"}
@@ -86,7 +86,7 @@ async def test_the_cap_holds_for_replacements(
     await base_fee(held, 1)
     await mine(held)
     assert isinstance(await senders(PATIENT).send(market, "createRound", LATER), Sent)
-    assert (await market.round_of(NEXT), await market.round_of(LATER)) == (2, 3)
+    assert (await market.call("roundOf", NEXT), await market.call("roundOf", LATER)) == (2, 3)
 
 
 def test_dearer_is_enough_for_nodes_and_never_above_the_cap() -> None:

@@ -1,24 +1,55 @@
-"""One deployed P2PLotteryBetting: its views, its calls, its events."""
+"""The deployed contracts: markets with their events, and the oracles that decide their rounds.
+
+Every method raises ChainError when the chain cannot be asked, or refuses.
+"""
 
 import asyncio
+import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from web3.contract.async_contract import AsyncContract
+
 from keeper.chain import abi
-from keeper.chain.contract import Contract
 from keeper.chain.nodes import Senseless
 from keeper.chain.rpc import Rpc
-from keeper.domain.draw import Game
+from keeper.domain.draw import Draw, Game
 from keeper.errors import Reverted, RpcRefused, Unfunded, WrongContract
-from keeper.ports import ChainEvent, Head, RoundInfo, RoundStatus
+from keeper.ports import ChainEvent, Committee, Head, RoundInfo, RoundStatus, Standing
 
+_EPOCH = dt.date(1970, 1, 1)
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
 _RECIPIENT_GAS = 50_000 + 2_300 + 21_000
 
 
+class Contract:
+    """What stands at an address, taken for what the ABI says.
+
+    Attributes:
+        address: with its checksum.
+        rpc: the endpoint that it is seen through.
+    """
+
+    def __init__(self, rpc: Rpc, address: str, interface: abi.Abi) -> None:
+        checked = rpc.w3.to_checksum_address(address)
+        self.rpc, self.address = rpc, str(checked)
+        self._contract: AsyncContract = rpc.w3.eth.contract(checked, abi=interface)
+
+    def encode(self, function: str, *args: Any) -> str:
+        """The data of a call."""
+        return str(self._contract.encode_abi(function, args))
+
+    async def call(self, function: str, *args: Any) -> Any:
+        """What a view returns at the newest block; several values as a list.
+
+        Raises ChainError, WrongContract when what stands at the address has no such view.
+        """
+        return await self.rpc.ask(self._contract.functions[function](*args).call())
+
+
 class ContractMarket(Contract):
-    """A market on a chain. Every method raises ChainError.
+    """A market on a chain.
 
     Attributes:
         deployed_block: no event of it is older.
@@ -46,10 +77,6 @@ class ContractMarket(Contract):
         draw_time, lock_time, status, *others = await self.call("getRoundInfo", round_id)
         return RoundInfo(draw_time, lock_time, RoundStatus(status), *others)
 
-    async def round_of(self, draw_time: int) -> int:
-        """The round that stands for a draw time; 0 when none does."""
-        return int(await self.call("roundOf", draw_time))
-
     async def claimable(self, round_id: int, user: str) -> tuple[int, int]:
         """(winnings, refund) due now, wei."""
         winnings, refund = await self.call("claimable", round_id, user)
@@ -64,6 +91,53 @@ class ContractMarket(Contract):
         except (Reverted, RpcRefused, Unfunded):  # out of gas is an error of the endpoint's own
             return False
         return True
+
+
+class ContractOracle(Contract):
+    """The oracle at an address for the rounds of a market. Every method raises ChainError."""
+
+    def __init__(self, market: Contract, address: str) -> None:
+        super().__init__(market.rpc, address, abi.oracle_abi())
+        self._market = market.address
+        self._committee: Committee | None = None
+
+    async def committee(self) -> Committee:
+        """Who decides, and how; asked once, for it never changes.
+
+        Raises WrongContract when there is an ordinary account or another contract.
+        """
+        if self._committee is None:
+            views = ("reporters", "quorum", "disputeWindow", "guardian")
+            try:
+                reporters, *terms = await asyncio.gather(*map(self.call, views))
+            except Reverted as exc:
+                raise WrongContract(f"{self.address} is no ResultOracle") from exc
+            self._committee = Committee(tuple(reporters), *terms)
+        return self._committee
+
+    async def standing(self, round_id: int, account: str | None) -> Standing:
+        """How far the committee has come with a round; with the vote of one of its reporters."""
+        committee = await self.committee()
+        at = self._market, round_id
+        (ballot, _), (number, _, finalizable_at) = await asyncio.gather(
+            self.call("ballot", *at), self.call("proposal", *at)
+        )
+        reporter = account if account in committee.reporters else None
+        vote = await self.vote_of(round_id, reporter) if reporter else None
+        return Standing(committee, ballot, vote, number, finalizable_at)
+
+    async def vote_of(self, round_id: int, reporter: str) -> Draw | None:
+        """What a reporter says was drawn, in the standing ballot."""
+        voted, (days, whites, special) = await self.call("voteOf", self._market, round_id, reporter)
+        try:
+            return Draw(_EPOCH + dt.timedelta(days), tuple(whites), special) if voted else None
+        except OverflowError as exc:
+            raise WrongContract(f"{self.address} tells a vote on no date") from exc
+
+
+def report(market: str, round_id: int, draw: Draw, evidence: bytes) -> tuple[Any, ...]:
+    """The arguments of `report`."""
+    return market, round_id, ((draw.date - _EPOCH).days, draw.whites, draw.special), evidence
 
 
 async def events(
