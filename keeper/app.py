@@ -55,7 +55,6 @@ async def connected(settings: Settings) -> AsyncIterator[tuple[Rpc, list[Contrac
     found = [recorded[game] for game in settings.games]
     markets = [ContractMarket(rpc, d.address, d.game, d.block_number) for d in found]
     try:
-        await rpc.check()
         for market in markets:
             await market.check()
         yield rpc, markets

@@ -7,10 +7,9 @@ KeeperError
 ├── JournalError       the journal of transactions cannot be kept, or was changed
 ├── NotInCharge        another keeper holds the lease of the key, or nobody can tell
 └── ChainError
-    ├── RpcDown        no endpoint answers, or none with sense
+    ├── RpcDown        no endpoint of the chain answers, or none with sense
     ├── RpcRefused     an endpoint answers with an error of its own
     │   └── Unfunded   the account cannot pay for its transaction
-    ├── WrongChain     an endpoint serves another chain than the one configured
     ├── WrongContract  what stands at a market's address is not that market
     ├── Reverted       the contract refuses a call
     ├── TooExpensive   gas costs more than the settings allow
@@ -61,15 +60,11 @@ class ChainError(KeeperError):
 
 
 class RpcDown(ChainError):
-    """No RPC endpoint answers, or what it answers makes no sense."""
+    """No RPC endpoint of the chain answers, or what it answers makes no sense."""
 
 
 class RpcRefused(ChainError):
     """An RPC endpoint answers with an error of its own: a limit, a transaction it does not take."""
-
-
-class WrongChain(ChainError):
-    """An RPC endpoint serves another chain than the one configured."""
 
 
 class WrongContract(ChainError):

@@ -11,10 +11,10 @@ from typing import Any
 from web3.contract.async_contract import AsyncContract
 
 from keeper.chain import abi
-from keeper.chain.nodes import Senseless
+from keeper.chain.nodes import Faulty
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import Draw, Game
-from keeper.errors import Reverted, RpcRefused, Unfunded, WrongContract
+from keeper.errors import Reverted, RpcRefused, WrongContract
 from keeper.ports import ChainEvent, Committee, Head, RoundInfo, RoundStatus, Standing
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -88,7 +88,7 @@ class ContractMarket(Contract):
         payment |= {"gas": _RECIPIENT_GAS, "gasPrice": 0}
         try:
             await self.rpc.ask(self.rpc.w3.eth.call(payment))
-        except (Reverted, RpcRefused, Unfunded):  # out of gas is an error of the endpoint's own
+        except (Reverted, RpcRefused):  # out of gas is an error of the endpoint's own
             return False
         return True
 
@@ -163,7 +163,7 @@ async def events(
             number, block = log["blockNumber"], known["0x" + log["blockHash"].hex()]
             asked = log["address"] in markets and first <= number <= last
             if not asked or number != block.number or on_chain.get(number, block) != block:
-                raise Senseless("answers with logs that were not asked for")
+                raise Faulty("answers with logs that were not asked for")
             name, args = abi.event(log["topics"], log["data"])
             place = block.number, block.hash, "0x" + log["transactionHash"].hex(), log["logIndex"]
             found.append(ChainEvent(log["address"], name, args, *place, block.timestamp))

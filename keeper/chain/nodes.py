@@ -17,7 +17,7 @@ import orjson
 import structlog
 
 from keeper import metrics
-from keeper.errors import RpcDown, WrongChain
+from keeper.errors import RpcDown
 
 log = structlog.get_logger()
 
@@ -33,8 +33,8 @@ _LOOKS = tuple(
 )
 
 
-class Senseless(ValueError):
-    """A node answers what does not fit; the message goes on from its name."""
+class Faulty(Exception):
+    """What a node does wrong; the message goes on from its name."""
 
 
 class Node:
@@ -53,7 +53,7 @@ class Node:
         secrets = [url, *parts.path.split("/"), parts.query, parts.username, parts.password]
         self._secrets = [secret for secret in secrets if secret and len(secret) > 3]
         self.head, self.fault, self.look_at = 0, "was not asked yet", 0.0
-        self._chain_id, self._strange, self._rest = chain_id, False, LOOK_EVERY
+        self._chain_id, self._rest = chain_id, LOOK_EVERY
         self._few, self._looking = asyncio.Semaphore(_AT_ONCE), asyncio.Future[None]()
         self._looking.cancel()  # none is under way
         headers, limit = {"Content-Type": "application/json"}, aiohttp.ClientTimeout(total=timeout)
@@ -63,12 +63,12 @@ class Node:
     async def ask(self, request: bytes) -> Any:
         """What it answers, be it an error. One that has a fault is looked at before.
 
-        Raises RpcDown when what comes is no answer, WrongChain.
+        Raises RpcDown when what comes is no answer, or the node cannot be used.
         """
         if self.fault:
             await asyncio.wait([self.look()])
         if self.fault:
-            raise (WrongChain if self._strange else RpcDown)(f"{self.where} {self.fault}")
+            raise RpcDown(f"{self.where} {self.fault}")
         with self._judged():
             return await self._post(request)
 
@@ -81,9 +81,9 @@ class Node:
     def fail(self, exc: Exception) -> RpcDown:
         """It is left alone for a while, longer each time."""
         self.look_at = time.monotonic() + self._rest
-        self._rest, self._strange = min(2 * self._rest, LONGEST_REST), False
+        self._rest = min(2 * self._rest, LONGEST_REST)
         match exc:
-            case RpcDown() | Senseless():
+            case Faulty():
                 self.fault = str(exc)
             case TimeoutError():
                 self.fault = "does not answer in time"
@@ -112,15 +112,16 @@ class Node:
         with contextlib.suppress(RpcDown), self._judged():
             answers = [await self._post(look) for look in _LOOKS]
             if refusal := "".join(map(message, answers)):
-                raise RpcDown(f"refuses: {refusal}")
+                raise Faulty(f"refuses: {refusal}")
             chain, block = (answer["result"] for answer in answers)
-            chain, self.head = int(chain, 16), int(block["timestamp"], 16)
-            if self.look_at != due:
-                return  # it failed otherwise meanwhile
-            known, self._strange, self._rest = self._strange, chain != self._chain_id, LOOK_EVERY
-            self.fault = f"serves chain {chain}, not {self._chain_id}" if self._strange else ""
-            if self._strange and not known:
-                log.error("a node of another chain is not used", node=self.where, chain=chain)
+            if (chain := int(chain, 16)) != self._chain_id:
+                why = f"serves chain {chain}, not {self._chain_id}"
+                if self.fault != why:
+                    log.error("a node of another chain is not used", node=self.where, chain=chain)
+                raise Faulty(why)
+            self.head = int(block["timestamp"], 16)
+            if self.look_at == due:  # else it failed otherwise meanwhile
+                self.fault, self._rest = "", LOOK_EVERY
 
     async def _post(self, request: bytes) -> Any:
         """What it answers; an error's message is one short line without what must not be told."""
@@ -134,7 +135,7 @@ class Node:
         # Nodes tell of errors with any status: what matters is whether JSON came.
         no_json = response.status != 200 and not body.lstrip().startswith(b"{")
         if no_json or response.status in _TURNED_AWAY:
-            raise RpcDown(f"answers with HTTP {response.status}")
+            raise Faulty(f"answers with HTTP {response.status}")
         answer = orjson.loads(body)
         if error := answer.get("error"):
             told = error if isinstance(error, dict) else {"message": error}

@@ -19,7 +19,7 @@ from web3.types import BlockData, RPCEndpoint, RPCResponse
 from keeper import metrics
 from keeper.chain import abi
 from keeper.chain.nodes import Node, message
-from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongChain, WrongContract
+from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongContract
 from keeper.ports import Head
 
 log = structlog.get_logger()
@@ -80,25 +80,20 @@ class Rpc(AsyncJSONBaseProvider):
         with self.asking():
             return await request
 
-    async def check(self) -> None:
-        """Raises WrongChain when every node serves another chain, RpcDown when none answers."""
-        await self.ask(self.w3.eth.chain_id)
-
     async def broadcast(self, raw: str) -> None:
         """Sends a signed transaction to every node.
 
         It is sent when one node takes it or has it already. Raises the first refusal, RpcRefused
-        or Unfunded, when none does; RpcDown when none answers.
+        or Unfunded, when each refuses it; RpcDown when one does not answer: it may have it.
         """
         request, nodes = self.encode_rpc_request(_SEND, [raw]), self._ranked()
         nodes = [node for node in nodes if not node.fault] or nodes
         told = await asyncio.gather(*(n.ask(request) for n in nodes), return_exceptions=True)
+        silent = [str(exc) for exc in told if isinstance(exc, BaseException)]
         answers = [message(answer) for answer in told if not isinstance(answer, BaseException)]
-        if not answers:
-            raise RpcDown("; ".join(map(str, told)))
-        taken = (not why or any(known in why.lower() for known in _KNOWN) for why in answers)
-        if not any(taken):
-            raise self._refusal(answers[0])
+        if any(not why or any(known in why.lower() for known in _KNOWN) for why in answers):
+            return
+        raise RpcDown("; ".join(silent)) if silent else self._refusal(answers[0])
 
     async def head(self) -> Head:
         """The newest block."""
@@ -116,24 +111,20 @@ class Rpc(AsyncJSONBaseProvider):
         return await self.ask(self.w3.eth.get_balance(self.w3.to_checksum_address(account)))
 
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """For web3: the answer of the first node that gives one.
-
-        Raises RpcDown or, when all serve others, WrongChain.
-        """
-        request, failed = self.encode_rpc_request(method, params), list[ChainError]()
+        """For web3: the answer of the first node that gives one. Raises RpcDown."""
+        request, failed = self.encode_rpc_request(method, params), list[str]()
         for node in self._ranked():
             try:
                 answer: RPCResponse = await node.ask(request)
-            except (RpcDown, WrongChain) as exc:
-                failed.append(exc)
+            except RpcDown as exc:
+                failed.append(str(exc))
                 continue
             if node is not self._used:
                 why, before = self._used.fault or "it is the better one", self.where
                 log.warning("another node is asked", node=node.where, before=before, why=why)
                 self._used = node
             return answer
-        wrong = all(isinstance(exc, WrongChain) for exc in failed)
-        raise (WrongChain if wrong else RpcDown)("; ".join(map(str, failed)))
+        raise RpcDown("; ".join(failed))
 
     def _ranked(self) -> list[Node]:
         """In the order given, but who stands far behind comes later, and who has a fault last."""

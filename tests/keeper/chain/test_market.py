@@ -16,7 +16,7 @@ from keeper.chain.contracts import ContractMarket, events
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Book, Prediction, fee_of, matched, opposite
-from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, WrongChain, WrongContract
+from keeper.errors import ChainError, Reverted, RpcDown, RpcRefused, WrongContract
 from keeper.ports import RoundStatus
 from keeper.projection import OPERATOR_ROLE, MarketView
 from tests.keeper.chain.conftest import DRAW, START
@@ -304,7 +304,7 @@ async def test_faults_of_an_endpoint_become_one_line_without_secrets(
 async def test_nobody_listens() -> None:
     rpc = Rpc(["http://127.0.0.1:1"], 1)
     with pytest.raises(RpcDown, match=r"^http://127\.0\.0\.1:1 does not answer"):
-        await rpc.check()
+        await rpc.head()
     await rpc.close()
 
 
@@ -335,8 +335,8 @@ async def test_a_request_that_is_cancelled_while_it_waits_for_its_turn_was_never
 
 async def test_another_chain_is_refused(chain: Chain) -> None:
     rpc = Rpc([chain.url], 137)
-    with pytest.raises(WrongChain, match="serves chain 31337, not 137"):
-        await rpc.check()
+    with pytest.raises(RpcDown, match="serves chain 31337, not 137"):
+        await rpc.head()
     await rpc.close()
 
 

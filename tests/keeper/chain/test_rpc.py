@@ -18,11 +18,19 @@ from keeper.chain import nodes
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import POWERBALL
-from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded, WrongChain
+from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded
 from tests.keeper.chain.conftest import START
 from tests.keeper.chain.following import caught_up, following, fresh_state, state
 from tests.keeper.chain.proxy import Proxy, proxied
-from tests.keeper.chainfixtures import BETTORS, KEEPER_KEY, Chain, Deployed, E, running_chain
+from tests.keeper.chainfixtures import (
+    BETTORS,
+    KEEPER,
+    KEEPER_KEY,
+    Chain,
+    Deployed,
+    E,
+    running_chain,
+)
 
 ANN = BETTORS[0]
 HEAD_AGE = 60
@@ -153,11 +161,8 @@ async def test_nodes_that_are_all_down_tell_why_and_come_back(
             await both.head()
         assert f"{first.url} does not answer" in str(told.value)
         assert f"{second.url} answers with HTTP 502" in str(told.value)
-    with pytest.raises(RpcDown):
-        await both.check()
     second.http = 0
     await both.head()  # at once: nobody waits for a rest to end when no node is left
-    await both.check()
 
 
 async def test_a_node_that_stands_still_gives_way(
@@ -199,10 +204,10 @@ async def test_a_node_of_another_chain_is_never_used(
                 await rpc.balance(ANN)
             # One that comes back as another chain's is found out before it is used.
             first.target, first.dead = other.url, False
-            with pytest.raises(WrongChain, match="serves chain 1, not 31337"):
+            with pytest.raises(RpcDown, match="serves chain 1, not 31337"):
                 await rpc.balance(ANN)
-            with pytest.raises(WrongChain):
-                await rpc.check()
+            with pytest.raises(RpcDown, match="serves chain 1"):
+                await rpc.head()
             assert not [m for m, _ in stranger.seen if m == "eth_getBalance"]
         await rpc.close()
 
@@ -295,3 +300,22 @@ async def test_a_transaction_that_no_node_takes(
     first.dead = second.dead = True
     with pytest.raises(RpcDown):
         await both.broadcast(await signed(chain, 1))
+
+
+async def test_one_node_takes_it_and_cannot_say_so_while_the_other_refuses_it(
+    both: Rpc, two: tuple[Proxy, Proxy], chain: Chain
+) -> None:
+    """Then it may be on its way: nobody can call it refused."""
+    first, second = two
+    await both.head()
+
+    def die(method: str, _: list[Any]) -> None:
+        first.dead = method == "eth_sendRawTransaction"
+
+    def refuse(method: str, _: list[Any]) -> None:
+        second.error = "tip too low" if method == "eth_sendRawTransaction" else ""
+
+    first.after, second.before = die, refuse
+    with pytest.raises(RpcDown, match=f"{first.url} does not answer"):
+        await both.broadcast(await signed(chain, 0))
+    assert await chain.rpc("eth_getTransactionCount", KEEPER, "latest") == "0x1"
