@@ -9,10 +9,10 @@ KeeperError
 └── ChainError
     ├── RpcDown        no endpoint of the chain answers, or none with sense
     ├── RpcRefused     an endpoint answers with an error of its own
-    │   └── Unfunded   the account cannot pay for its transaction
     ├── WrongContract  what stands at a market's address is not that market
     ├── Reverted       the contract refuses a call
     ├── TooExpensive   gas costs more than the settings allow
+    ├── Unfunded       the account cannot pay for its transaction
     └── NotMined       a transaction was sent and is not mined yet
 """
 
@@ -85,7 +85,7 @@ class Reverted(ChainError):
         self.name, self.args_ = name, dict(args)
 
 
-class Unfunded(RpcRefused):
+class Unfunded(ChainError):
     """The account cannot pay for its transaction."""
 
 

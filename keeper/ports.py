@@ -115,7 +115,6 @@ class DryRun:
     """A transaction that a simulation accepts and that was not sent."""
 
     function: str
-    args: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from web3.types import BlockData, RPCEndpoint, RPCResponse
 from keeper import metrics
 from keeper.chain import abi
 from keeper.chain.nodes import Node, message
-from keeper.errors import ChainError, RpcDown, RpcRefused, Unfunded, WrongContract
+from keeper.errors import ChainError, RpcDown, RpcRefused, WrongContract
 from keeper.ports import Head
 
 log = structlog.get_logger()
@@ -83,8 +83,8 @@ class Rpc(AsyncJSONBaseProvider):
     async def broadcast(self, raw: str) -> None:
         """Sends a signed transaction to every node.
 
-        It is sent when one node takes it or has it already. Raises the first refusal, RpcRefused
-        or Unfunded, when each refuses it; RpcDown when one does not answer: it may have it.
+        It is sent when one node takes it or has it already. Raises RpcRefused, the first, when
+        each refuses it; RpcDown when one does not answer: it may have it.
         """
         request, nodes = self.encode_rpc_request(_SEND, [raw]), self._ranked()
         nodes = [node for node in nodes if not node.fault] or nodes
@@ -93,7 +93,9 @@ class Rpc(AsyncJSONBaseProvider):
         answers = [message(answer) for answer in told if not isinstance(answer, BaseException)]
         if any(not why or any(known in why.lower() for known in _KNOWN) for why in answers):
             return
-        raise RpcDown("; ".join(silent)) if silent else self._refusal(answers[0])
+        if silent:
+            raise RpcDown("; ".join(silent))
+        raise RpcRefused(f"every node refuses: {answers[0]}")
 
     async def head(self) -> Head:
         """The newest block."""
@@ -145,10 +147,6 @@ class Rpc(AsyncJSONBaseProvider):
             case BlockNotFound():
                 return RpcDown(f"{self.where} does not have the block asked for")
             case Web3RPCError(rpc_response=answer) if answer:
-                return self._refusal(message(answer))
+                return RpcRefused(f"{self.where} refuses: {message(answer)}")
             case _:
                 return self._used.fail(exc)
-
-    def _refusal(self, why: str) -> RpcRefused:
-        unfunded = "insufficient funds" in why.lower()
-        return Unfunded(why) if unfunded else RpcRefused(f"{self.where} refuses: {why}")

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from eth_account.signers.local import LocalAccount
-from eth_typing import HexStr
+from eth_typing import ChecksumAddress, HexStr
 from web3.exceptions import TransactionNotFound
 from web3.types import TxReceipt
 
@@ -45,7 +45,7 @@ class Simulator:
     async def send(self, contract: Contract, function: str, *args: Any) -> Sent | DryRun:
         """Simulates. Raises ChainError, Reverted when the contract refuses."""
         await self._simulate(contract.address, contract.encode(function, *args))
-        return DryRun(function, args)
+        return DryRun(function)
 
     async def _simulate(self, to: str, data: str) -> None:
         await self.rpc.ask(self.rpc.w3.eth.call(self._call(to, data)))
@@ -61,7 +61,7 @@ class KeySender(Simulator):
         address: the key's account.
     """
 
-    address: str
+    address: ChecksumAddress
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class KeySender(Simulator):
         journal: Journal,
         lease: Lease | None = None,
     ) -> None:
-        super().__init__(rpc, str(account.address))
+        super().__init__(rpc, account.address)
         self._account, self._pricing = account, pricing
         self._journal, self._lease = journal, lease
         self._turn = asyncio.Lock()
@@ -137,9 +137,8 @@ class KeySender(Simulator):
 
     async def _nonces(self) -> tuple[int, int]:
         """The number of the account's transactions that are mined, and with those that wait."""
-        account, ask = self.rpc.w3.to_checksum_address(self.address), self.rpc.ask
-        count = self.rpc.w3.eth.get_transaction_count
-        return await ask(count(account, "latest")), await ask(count(account, "pending"))
+        count, ask, me = self.rpc.w3.eth.get_transaction_count, self.rpc.ask, self.address
+        return await ask(count(me, "latest")), await ask(count(me, "pending"))
 
     def _in_charge(self) -> None:
         if self._lease and not self._lease.held:
@@ -161,8 +160,6 @@ class KeySender(Simulator):
             metrics.TRANSACTIONS.labels("sent" if first else "replaced").inc()
             try:
                 return await self._broadcast(intent)
-            except RpcDown:
-                return None
             except RpcRefused as exc:
                 why = str(exc).lower()
                 cheap = any(words in why for words in _TOO_LITTLE)
@@ -183,9 +180,11 @@ class KeySender(Simulator):
         return replace(draft, hash=signed.hash.to_0x_hex(), raw=raw)
 
     async def _broadcast(self, intent: Intent) -> None:
+        """To all nodes. Raises RpcRefused; when none answers, nobody knows who has it."""
         self._unsure = True  # until a node says that it has it
-        await self.rpc.broadcast(intent.raw)
-        self._unsure = False
+        with contextlib.suppress(RpcDown):
+            await self.rpc.broadcast(intent.raw)
+            self._unsure = False
 
     async def _to_its_end(self) -> TxReceipt | None:
         """Waits until a live transaction is mined, and makes that happen.
@@ -219,19 +218,16 @@ class KeySender(Simulator):
     async def _seen_mined(self) -> TxReceipt | None:
         """The receipt of what is live, once there is one; then nothing is live any more."""
         for intent in self._journal.live:
-            if receipt := await self.rpc.ask(self._receipt(intent.hash)):
-                cost, status = receipt["gasUsed"] * receipt["effectiveGasPrice"], receipt["status"]
-                metrics.GAS_SPENT.inc(cost)
-                done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": status}
-                await self._end("mined", **done, cost=cost)
-                return receipt
-        return None
-
-    async def _receipt(self, tx_hash: str) -> TxReceipt | None:
-        try:
-            return await self.rpc.w3.eth.get_transaction_receipt(HexStr(tx_hash))
-        except TransactionNotFound:
+            with self.rpc.asking(), contextlib.suppress(TransactionNotFound):
+                receipt = await self.rpc.w3.eth.get_transaction_receipt(HexStr(intent.hash))
+                break
+        else:
             return None
+        cost, status = receipt["gasUsed"] * receipt["effectiveGasPrice"], receipt["status"]
+        metrics.GAS_SPENT.inc(cost)
+        done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": status}
+        await self._end("mined", **done, cost=cost)
+        return receipt
 
     async def _again(self, intent: Intent, *, waits: bool) -> None:
         """Sends what may never have arrived, unless it has become impossible meanwhile."""

@@ -18,7 +18,7 @@ from keeper.chain import nodes
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import POWERBALL
-from keeper.errors import Reverted, RpcDown, RpcRefused, Unfunded
+from keeper.errors import Reverted, RpcDown, RpcRefused
 from tests.keeper.chain.conftest import START
 from tests.keeper.chain.following import caught_up, following, fresh_state, state
 from tests.keeper.chain.proxy import Proxy, proxied
@@ -290,7 +290,7 @@ async def test_a_transaction_that_no_node_takes(
     both: Rpc, two: tuple[Proxy, Proxy], chain: Chain
 ) -> None:
     first, second = two
-    with pytest.raises(Unfunded):
+    with pytest.raises(RpcRefused, match=r"(?i)insufficient funds"):
         await both.broadcast(await signed(chain, 0, value=10**30))
     first.error = "tip too low"
     await both.broadcast(await signed(chain, 0))  # the other takes it
