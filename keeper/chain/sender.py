@@ -76,7 +76,7 @@ class KeySender(Simulator):
         self._journal, self._lease = journal, lease
         self._turn = asyncio.Lock()
         self._unsure = True  # whether any node has what is live
-        self._foreign = -1, 0.0  # a nonce that waits without being in the journal, since when
+        self._foreign: dict[int, float] = {}  # what waits and is in no journal, since when
 
     async def send(self, contract: Contract, function: str, *args: Any) -> Sent:
         """Sees to its end what is live, simulates, sends, awaits the receipt.
@@ -114,7 +114,8 @@ class KeySender(Simulator):
         await self._simulate(to, data)
         nonce = await self._next_nonce()
         terms = await priced(self.rpc, self._pricing, self._call(to, data))
-        await self._issue(Intent(nonce, function, to, data, *terms, hash="", raw=""))
+        draft = Intent(nonce, function, to, data, *terms, hash="", raw="")
+        await self._issue(draft, alone=True)
         if (receipt := await self._to_its_end()) is None:
             raise NotMined(f"nonce {nonce} of {self.address} was used by another transaction")
         tx_hash = receipt["transactionHash"].to_0x_hex()
@@ -128,9 +129,9 @@ class KeySender(Simulator):
         """The first that is not used. One that waits unknown is given a while, then replaced."""
         nonce, pending = await self._nonces()
         if pending > nonce:
-            if self._foreign[0] != nonce:
-                self._foreign = nonce, time.monotonic()
-            if time.monotonic() - self._foreign[1] < self._pricing.replace_after:
+            now = time.monotonic()
+            self._foreign = {nonce: self._foreign.get(nonce, now)}
+            if now - self._foreign[nonce] < self._pricing.replace_after:
                 raise NotMined(f"nonce {nonce} of {self.address} waits, sent by somebody else")
             log.warning("replacing a transaction that is in no journal", nonce=nonce)
         return nonce
@@ -146,30 +147,27 @@ class KeySender(Simulator):
 
     # ---- what is live
 
-    async def _issue(self, draft: Intent) -> None:
+    async def _issue(self, draft: Intent, *, alone: bool) -> None:
         """Signs, writes down and sends; for more as long as nodes find the fees too low.
 
-        Raises RpcRefused when no node takes it: then nothing is live. When no node
+        Alone, it is the first of its nonce, or those before it were all refused. Raises
+        RpcRefused when no node takes one that is alone: then nothing is live. When no node
         answers, nobody can tell, and it stays live.
         """
-        first = not self._journal.live
-        while True:
-            self._in_charge()
-            intent = self._signed(draft)
-            await self._journal.intend(intent)
-            metrics.TRANSACTIONS.labels("sent" if first else "replaced").inc()
-            try:
-                return await self._broadcast(intent)
-            except RpcRefused as exc:
-                why = str(exc).lower()
-                cheap = any(words in why for words in _TOO_LITTLE)
-                more = dearer(intent, _DOUBLE, self._pricing.max_fee) if cheap else None
-                if more is None and first and not any(words in why for words in _USED):
-                    await self._end("refused", why=str(exc))
-                    raise
-                if more is None:
-                    return None  # an earlier one is on its way, or its nonce was used
-                draft = more
+        self._in_charge()
+        intent = self._signed(draft)
+        await self._journal.intend(intent)
+        metrics.TRANSACTIONS.labels("sent" if alone else "replaced").inc()
+        try:
+            await self._broadcast(intent)
+        except RpcRefused as exc:
+            why = str(exc).lower()
+            cheap = any(words in why for words in _TOO_LITTLE)
+            if more := dearer(intent, _DOUBLE, self._pricing.max_fee) if cheap else None:
+                await self._issue(more, alone=alone)
+            elif alone and not any(words in why for words in _USED):
+                await self._end("refused", why=str(exc))
+                raise
 
     def _signed(self, draft: Intent) -> Intent:
         fees = {"maxFeePerGas": draft.max_fee, "maxPriorityFeePerGas": draft.tip, "type": 2}
@@ -252,7 +250,7 @@ class KeySender(Simulator):
         told = log.bind(nonce=intent.nonce, function=intent.function)
         if more := dearer(intent, _RAISE, cap, rate):
             told.warning("not mined: replacing it", max_fee=more.max_fee, tip=more.tip)
-            await self._issue(more)
+            await self._issue(more, alone=False)
         else:
             told.warning("not mined, and the settings allow no more", max_fee=cap)
             await self._broadcast(intent)
