@@ -11,8 +11,7 @@ from typing import Any
 from web3.contract.async_contract import AsyncContract
 
 from keeper.chain import abi
-from keeper.chain.nodes import Faulty
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Faulty, Rpc
 from keeper.domain.draw import Draw, Game
 from keeper.errors import Reverted, RpcRefused, WrongContract
 from keeper.ports import ChainEvent, Committee, Head, RoundInfo, RoundStatus, Standing

@@ -14,7 +14,7 @@ from eth_account import Account
 from eth_utils.crypto import keccak
 
 from keeper import metrics
-from keeper.chain import nodes
+from keeper.chain import rpc as nodes
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.draw import POWERBALL
@@ -22,6 +22,7 @@ from keeper.errors import Reverted, RpcDown, RpcRefused
 from tests.keeper.chain.conftest import START
 from tests.keeper.chain.following import caught_up, following, fresh_state, state
 from tests.keeper.chain.proxy import Proxy, proxied
+from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import (
     BETTORS,
     KEEPER,
@@ -259,6 +260,15 @@ async def signed(chain: Chain, nonce: int, value: int = 1, price: int = 10**10) 
     return str(tx_signed.raw_transaction.to_0x_hex())
 
 
+async def until_mined(chain: Chain) -> None:
+    """The first transaction of the account."""
+
+    async def mined() -> bool:
+        return bool(await chain.rpc("eth_getTransactionCount", KEEPER, "latest") == "0x1")
+
+    await until(mined)
+
+
 async def test_a_transaction_goes_to_every_node(chain: Chain) -> None:
     async with AsyncExitStack() as stack:
         twin = await stack.enter_async_context(running_chain(START))
@@ -295,6 +305,7 @@ async def test_a_transaction_that_no_node_takes(
     first.error = "tip too low"
     await both.broadcast(await signed(chain, 0))  # the other takes it
     first.error = ""
+    await until_mined(chain)
     with pytest.raises(RpcRefused, match="nonce too low"):
         await both.broadcast(await signed(chain, 0, value=2))
     first.dead = second.dead = True
@@ -318,4 +329,4 @@ async def test_one_node_takes_it_and_cannot_say_so_while_the_other_refuses_it(
     first.after, second.before = die, refuse
     with pytest.raises(RpcDown, match=f"{first.url} does not answer"):
         await both.broadcast(await signed(chain, 0))
-    assert await chain.rpc("eth_getTransactionCount", KEEPER, "latest") == "0x1"
+    await until_mined(chain)
