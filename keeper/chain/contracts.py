@@ -8,8 +8,6 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from web3.contract.async_contract import AsyncContract
-
 from keeper.chain import abi
 from keeper.chain.rpc import Faulty, Rpc
 from keeper.domain.draw import Draw, Game
@@ -31,9 +29,8 @@ class Contract:
     """
 
     def __init__(self, rpc: Rpc, address: str, interface: abi.Abi) -> None:
-        checked = rpc.w3.to_checksum_address(address)
-        self.rpc, self.address = rpc, str(checked)
-        self._contract: AsyncContract = rpc.w3.eth.contract(checked, abi=interface)
+        self.rpc, self.address = rpc, rpc.w3.to_checksum_address(address)
+        self._contract = rpc.w3.eth.contract(self.address, abi=interface)
 
     def encode(self, function: str, *args: Any) -> str:
         """The data of a call."""
@@ -155,13 +152,12 @@ async def events(
     found = []
     with rpc.asking():
         logs = await rpc.w3.eth.get_logs(query)
-        known = {head.hash: head for head in heads}
-        hashes = {"0x" + log["blockHash"].hex() for log in logs} - known.keys()
-        known |= {head.hash: head for head in await asyncio.gather(*map(rpc.block, hashes))}
+        missing = {log["blockNumber"] for log in logs} - on_chain.keys()
+        on_chain |= zip(missing, await asyncio.gather(*map(rpc.block, missing)), strict=True)
         for log in logs:
-            number, block = log["blockNumber"], known["0x" + log["blockHash"].hex()]
-            asked = log["address"] in markets and first <= number <= last
-            if not asked or number != block.number or on_chain.get(number, block) != block:
+            block = on_chain[log["blockNumber"]]
+            asked = log["address"] in markets and first <= block.number <= last
+            if not asked or block.hash != "0x" + log["blockHash"].hex():
                 raise Faulty("answers with logs that were not asked for")
             name, args = abi.event(log["topics"], log["data"])
             place = block.number, block.hash, "0x" + log["transactionHash"].hex(), log["logIndex"]

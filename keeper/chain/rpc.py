@@ -40,7 +40,6 @@ _LOOKS = tuple(
     orjson.dumps({"jsonrpc": "2.0", "id": 0, "method": method, "params": params})
     for method, params in (("eth_chainId", ()), ("eth_getBlockByNumber", ("latest", False)))
 )
-_SEND = RPCEndpoint("eth_sendRawTransaction")
 # What nodes say of a transaction that they have already.
 _KNOWN = ("already known", "alreadyknown", "already imported", "known transaction")
 
@@ -94,15 +93,9 @@ class Node:
         """It is left alone for a while, longer each time."""
         self.look_at = time.monotonic() + self._rest
         self._rest = min(2 * self._rest, LONGEST_REST)
-        match exc:
-            case Faulty():
-                self.fault = str(exc)
-            case TimeoutError():
-                self.fault = "does not answer in time"
-            case aiohttp.ClientError() | OSError():
-                self.fault = f"does not answer ({type(exc).__name__})"
-            case _:
-                self.fault = f"answers what makes no sense ({type(exc).__name__})"
+        silent = isinstance(exc, aiohttp.ClientError | OSError)  # TimeoutError is one, too
+        what = "does not answer" if silent else "answers what makes no sense"
+        self.fault = str(exc) if isinstance(exc, Faulty) else f"{what} ({type(exc).__name__})"
         metrics.NODE_UP.labels(self.where).set(0)
         return RpcDown(f"{self.where} {self.fault}")
 
@@ -219,7 +212,8 @@ class Rpc(AsyncJSONBaseProvider):
         It is sent when one node takes it or has it already. Raises RpcRefused, the first, when
         each refuses it; RpcDown when one does not answer: it may have it.
         """
-        request, nodes = self.encode_rpc_request(_SEND, [raw]), self._ranked()
+        request = self.encode_rpc_request(RPCEndpoint("eth_sendRawTransaction"), [raw])
+        nodes = self._ranked()
         nodes = [node for node in nodes if not node.fault] or nodes
         told = await asyncio.gather(*(n.ask(request) for n in nodes), return_exceptions=True)
         silent = [str(exc) for exc in told if isinstance(exc, BaseException)]

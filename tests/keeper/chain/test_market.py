@@ -284,7 +284,7 @@ async def endless(request: web.Request) -> web.StreamResponse:
         (text('{"jsonrpc":"2.0","id":0,"result":{"number":"0x1"}}'), RpcDown, "makes no sense"),
         (text('{"jsonrpc":"2.0","id":0,"result":null}'), RpcDown, "does not have the block"),
         (error(f"bad key {SECRET}\nx\x1b[31m" + "y" * 999), RpcRefused, "bad key *** x[31my"),
-        (slow, RpcDown, "in time"),
+        (slow, RpcDown, "does not answer (TimeoutError)"),
         (elsewhere, RpcDown, "HTTP 302"),
         (endless, RpcDown, "makes no sense"),
     ],
