@@ -110,7 +110,7 @@ async def run(settings: Settings, *, send: bool) -> None:
             lease = _lease(settings, account)
             sender = KeySender(rpc, account, _pricing(settings), journal, lease)
             jobs += [lease.run] if lease else []
-            jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.recover]
+            jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.watch]
         terms = Terms(
             rounds_ahead=settings.rounds_ahead,
             report_delay=settings.report_delay_seconds,

@@ -97,8 +97,14 @@ class KeySender(Simulator):
                     await on_its_way
                 raise
 
+    async def watch(self) -> None:
+        """For ever sees to its end what is live, also when no duty comes that waits for it."""
+        while True:
+            await self.recover()
+            await asyncio.sleep(self._pricing.replace_after)
+
     async def recover(self) -> None:
-        """Sees to its end, before anything else is sent, what an earlier keeper left live."""
+        """Sees to its end what an earlier keeper, or one that did not wait so long, left live."""
         async with self._turn:
             if not self._journal.live:
                 return

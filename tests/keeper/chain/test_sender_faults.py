@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,18 @@ async def test_a_mined_one_is_found_though_nobody_waited(
     await mine(held)
     await senders(PATIENT).recover()
     assert told(tmp_path) == ["intent", "mined"]
+
+
+async def test_what_nobody_waits_for_any_more_is_seen_to_its_end(
+    senders: Senders, market: ContractMarket, held: Chain, tmp_path: Path
+) -> None:
+    sender = senders(replace(HASTY, replace_after=1))
+    watching = asyncio.create_task(sender.watch())
+    with pytest.raises(NotMined):
+        await sender.send(market, "createRound", NEXT)
+    await mine(held)
+    await until(lambda: told(tmp_path)[-1] == "mined")
+    watching.cancel()
 
 
 # ---- another sender with the same key
