@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from feed.protocol import Close, Cursor, error
+from keeper import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,25 @@ class Client:
 
     def send(self, frame: bytes) -> None:
         """Writes a frame. Too much that waits ends the connection."""
-        if not self.transport.is_closing():
-            self.transport.write(frame)
-            self.written += len(frame)
-            if self.unsent > self.limits.hard_bytes:
-                self.transport.abort()
+        metrics.FEED_MESSAGES.inc()
+        self._write(frame)
 
     def offer(self, frame: bytes, channel: str) -> None:
-        """As `send`, for a channel's update, which a slow client does without."""
+        """As `send`, for a channel's update, which a slow client does without.
+
+        Whoever offers it to all of the channel counts it.
+        """
         if channel in self.stale or self.slow:
             self.stale.setdefault(channel, None)
+            metrics.FEED_LEFT_OUT.inc()
         else:
-            self.send(frame)
+            self._write(frame)
+
+    def cut_off(self, reason: str) -> None:
+        """Ends the connection at once, without a word."""
+        if not self.transport.is_closing():
+            metrics.FEED_ABORTED.labels(reason).inc()
+        self.transport.abort()
 
     def stalled(self, now: float) -> bool:
         """Whether what waits has not moved for too long; to be asked again and again."""
@@ -99,8 +107,16 @@ class Client:
         Waits a moment for the client to agree.
         """
         code = why.name.lower()
+        metrics.FEED_REFUSED.labels(code).inc()
         retryable = why >= Close.STARTING
         self.send(parting or error(code, code.replace("_", " "), retryable=retryable))
         await self.ws.close(code=why, message=code.encode(), drain=False)
         if self.unsent:
-            self.transport.abort()
+            self.cut_off("unread")
+
+    def _write(self, frame: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(frame)
+            self.written += len(frame)
+            if self.unsent > self.limits.hard_bytes:
+                self.cut_off("unread")

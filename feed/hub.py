@@ -10,12 +10,18 @@ import asyncio
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-from feed.board import Board, Delta, Events, Markets
+import orjson
+from prometheus_client import Gauge
+
+from feed.board import Board, Events, Markets
 from feed.client import Client, Limits
+from feed.deltas import Delta
 from feed.protocol import Close, Malformed, Refused, Wish, error, message
+from keeper import metrics
 from keeper.ports import Head
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
@@ -45,7 +51,21 @@ class Hub:
         `head` is the block up to which every market's events were read. Events at or before an
         earlier head are passed over: they were told before.
         """
-        self._tell(self.board.take(events, head, finalized))
+        final = self.board.finalize(finalized)
+        self._tell(self.board.take(events, head))
+        self._tell_final(final)
+
+    def replace(self, channel: str, data: Mapping[str, Any]) -> None:
+        """Tells what is now to be known of "oracle" or "stats", if that is not known already.
+
+        Money in it is a decimal string, as everywhere. Raises KeyError for other channels.
+        """
+        encoded = orjson.dumps(data)
+        if encoded == self.board.latest[channel]:
+            return
+        self.board.latest[channel] = encoded
+        if clients := self._subscribers.get(channel):
+            self._offer(self.board.snapshot(channel, None), channel, clients)
 
     def fall_back(self, markets: Markets, survives: Head, lost: int) -> None:
         """Tells again, as removed, the `lost` events, all those after the block that survives.
@@ -58,7 +78,9 @@ class Hub:
             self._renew(self._subscribers)
             return
         self._tell(undone)  # then a round whose creation was: it may be gone, or be another
-        self._renew(d.channels[0] for d in undone if d.told["event"] == "RoundCreated")
+        self._renew(
+            c for d in undone for c, t in d.channels.items() if t[0].event == "RoundCreated"
+        )
 
     def reset(self, markets: Markets, head: Head, finalized: int | None, recent: Events) -> None:
         """Begins anew, the chain having changed: everybody gets fresh snapshots of these views.
@@ -66,8 +88,10 @@ class Hub:
         `recent` are the last events of whole blocks that the views have taken, so that those
         who come back to a server that was started anew can be told what they missed.
         """
-        self.board = Board(markets, self.limits)
-        self.board.take(recent, head, finalized)
+        latest, self.board = self.board.latest, Board(markets, self.limits)
+        self.board.latest = latest
+        self.board.take(recent, head)
+        self.board.finalize(finalized)
         self._renew(self._subscribers)
 
     async def close(self, retry_after_ms: int) -> None:
@@ -96,7 +120,7 @@ class Hub:
                 beat = self.board.heartbeat()
             for client in self._clients:
                 if client.stalled(now):
-                    client.transport.abort()
+                    client.cut_off("stalled")
                 self._refresh(client)
                 if beat and not client.stale and not client.slow:
                     client.send(beat)
@@ -116,6 +140,7 @@ class Hub:
             raise Refused(Close.TOO_MANY_FROM_ADDRESS)
         self._clients.add(client)
         self._addresses[client.address] += 1
+        metrics.FEED_CONNECTIONS.set(len(self._clients))
         told = {
             "protocol": 1,
             "chainId": self._chain_id,
@@ -132,6 +157,7 @@ class Hub:
             if not self._addresses[client.address]:
                 del self._addresses[client.address]
             self._drop(client, *client.channels)
+            metrics.FEED_CONNECTIONS.set(len(self._clients))
 
     def subscribe(self, client: Client, wish: Wish) -> None:
         """Acknowledges, replays what was missed, sends snapshots. Raises Refused."""
@@ -145,9 +171,13 @@ class Hub:
         if len(client.channels.union(wanted)) > self.limits.channels:
             raise Refused(Close.TOO_MANY_CHANNELS)
         client.send(message("ack", id=wish.id, subscribed=list(wanted), errors=errors))
+        if wish.since and (final := self.board.final()):
+            client.send(final)
         for channel in wanted:
-            client.channels.add(channel)
-            self._subscribers[channel].add(client)
+            if channel not in client.channels:
+                client.channels.add(channel)
+                self._subscribers[channel].add(client)
+                _following(channel).inc()
             client.stale[channel] = wish.since_of(channel)
         self._refresh(client)
 
@@ -164,14 +194,27 @@ class Hub:
         for delta in deltas:
             for channel in delta.channels:
                 if clients := self._subscribers.get(channel):
-                    frame = delta.frame(channel, self.board.finalized)
-                    for client in clients:
-                        client.offer(frame, channel)
+                    frames = delta.frames(channel, self.board.finalized)
+                    self._offer(frames, channel, clients)
+
+    def _tell_final(self, deltas: Iterable[Delta]) -> None:
+        """Tells those who were told of these events that they cannot change any more."""
+        if channels := {channel for delta in deltas for channel in delta.channels}:
+            frame = self.board.final()
+            followed = channels & self._subscribers.keys()
+            for client in {client for channel in followed for client in self._subscribers[channel]}:
+                if not client.slow:
+                    client.send(frame)
+
+    def _offer(self, frames: bytes, channel: str, clients: set[Client]) -> None:
+        metrics.FEED_MESSAGES.inc(len(clients))  # at once for all: this is where time is spent
+        for client in clients:
+            client.offer(frames, channel)
 
     def _renew(self, channels: Iterable[str]) -> None:
         """Owes a fresh snapshot to everybody who follows one of these channels."""
         for channel in sorted(channels):
-            for client in self._subscribers[channel]:
+            for client in self._subscribers.get(channel, ()):
                 client.stale[channel] = None
 
     def _refresh(self, client: Client) -> None:
@@ -186,7 +229,15 @@ class Hub:
                 client.send(error(e.code, str(e), channel=channel))
 
     def _drop(self, client: Client, *channels: str) -> None:
-        for channel in channels:
-            client.channels.discard(channel)
+        for channel in set(channels) & client.channels:
+            client.channels.remove(channel)
             client.stale.pop(channel, None)
-            self._subscribers[channel].discard(client)
+            followers = self._subscribers[channel]
+            followers.remove(client)
+            if not followers:  # of channels there may be any number
+                del self._subscribers[channel]
+            _following(channel).dec()
+
+
+def _following(channel: str) -> Gauge:
+    return metrics.FEED_SUBSCRIPTIONS.labels(channel.partition(":")[0])

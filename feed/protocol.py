@@ -15,7 +15,7 @@ import orjson
 from aiohttp import WSMsgType
 from pydantic import BaseModel, FailFast, Field, PlainValidator, ValidationError
 
-_CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})", re.ASCII)
+_CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})(?::(\d{1,15}))?", re.ASCII)
 _CODES: dict[int | str, str] = {"op": "bad_op", "since": "bad_cursor"}
 
 
@@ -42,21 +42,24 @@ class Cursor(NamedTuple):
     Attributes:
         log_index: of the log within its block; by default the whole block is meant.
         hash: of the block.
+        part: of what a channel is told of one log, counted from 0.
     """
 
     block: int
     log_index: int = 2**32 - 1  # no log has so high a one
     hash: str = ""
+    part: int = 0
 
     def __str__(self) -> str:
-        return f"{self.block}:{self.hash}:{self.log_index}"
+        part = f":{self.part}" if self.part else ""
+        return f"{self.block}:{self.hash}:{self.log_index}{part}"
 
     @classmethod
     def parse(cls, text: object) -> Self:
         """Reads what `str` wrote. Raises ValueError."""
         if not (found := _CURSOR.fullmatch(str(text))):
             raise ValueError("not a cursor of this server")
-        return cls(int(found[1]), int(found[3]), found[2])
+        return cls(int(found[1]), int(found[3]), found[2], int(found[4] or 0))
 
 
 # ---- what the server says
@@ -73,8 +76,8 @@ def frame(payload: bytes, opcode: int = WSMsgType.TEXT) -> bytes:
 
 
 def message(kind: str, **fields: Any) -> bytes:
-    """A JSON message as a frame."""
-    return frame(orjson.dumps({"type": kind, **fields}))
+    """A JSON message as a frame; a field may be a function of nothing that tells it."""
+    return frame(orjson.dumps({"type": kind, **fields}, default=lambda tell: tell()))
 
 
 def error(code: str, text: str, *, retryable: bool = False, **about: Any) -> bytes:

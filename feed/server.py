@@ -25,6 +25,7 @@ from feed.client import Client
 from feed.hub import Hub
 from feed.protocol import Close, Malformed, Refused, error, frame, message, parse
 from feed.views import of_rounds
+from keeper import metrics
 from keeper.ports import RoundStatus
 
 log = logging.getLogger(__name__)
@@ -158,6 +159,7 @@ class Server:
     async def _ws(self, request: web.Request) -> web.StreamResponse:
         """Upgrades the connection and serves it to its end."""
         if any(origin not in self.origins for origin in request.headers.getall("Origin", ())):
+            metrics.FEED_REFUSED.labels("origin").inc()
             raise web.HTTPForbidden(text="pages of this origin may not connect")
         limits = self.hub.limits
         ws = web.WebSocketResponse(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from keeper.domain.lines import Book, Prediction
+from keeper.domain.lines import Bet, Book, Prediction
 from keeper.ports import ChainEvent, RoundStatus
 from keeper.projection import MarketView, RoundView
 
+_RECENT_ROUNDS = 10  # finished ones of each market that an account is told of
 _MONEY = frozenset({"amount", "matchedAmount", "minBet", "maxBet"})
 
 Lines = tuple[list[int], list[int]]
@@ -70,6 +72,47 @@ def of_market(market: MarketView, now: int) -> dict[str, Any]:
         "rounds": of_rounds(market, now, RoundStatus.OPEN),
         "lockedRounds": of_rounds(market, now, RoundStatus.LOCKED),
     }
+
+
+def of_bet(market: str, round_id: int, bet: Bet, amount: int, matched: int) -> dict[str, Any]:
+    """One bet of an account: what stands of it, and what of that is matched, wei."""
+    return {
+        "market": market,
+        "roundId": round_id,
+        "betIndex": bet.index,
+        "prediction": int(bet.prediction),
+        "amount": str(amount),
+        "matched": str(matched),
+    }
+
+
+def of_user(markets: Iterable[MarketView], user: str, now: int) -> dict[str, Any]:
+    """An account: its rounds that go on or ended lately, the newest first, and its bets in them."""
+    rounds: list[dict[str, Any]] = []
+    bets: list[dict[str, Any]] = []
+    for market in markets:
+        ended = 0
+        for r in reversed(market.rounds.values()):
+            ended += r.book.finished
+            own = r.book.bets_of(user)
+            if not own or (r.book.finished and ended > _RECENT_ROUNDS):
+                continue
+            due = _money(r.book.claimable(user))
+            status = r.status_at(now).name
+            rounds.append({"market": market.address, "roundId": r.id, "status": status, "due": due})
+            for bet in own:
+                part = r.book.matched_of(bet)
+                bets.append(of_bet(market.address, r.id, bet, bet.amount, part))
+    return {"user": user, "rounds": rounds, "bets": bets}
+
+
+def ended_data(data: dict[str, Any], book: Book, user: str) -> dict[str, Any]:
+    """The end of a round as one who bet in it is told: with what it made due."""
+    return data | {"due": _money(book.awarded(user))}
+
+
+def _money(due: tuple[int, int]) -> dict[str, str]:
+    return {"winnings": str(due[0]), "refund": str(due[1])}
 
 
 def event_data(event: ChainEvent) -> dict[str, Any]:

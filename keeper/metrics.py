@@ -33,3 +33,12 @@ DUTIES = _counter("duties", "By what became of them", ("duty", "game", "outcome"
 LATE = _gauge("duties_late", "Duties that are due and were put off", ["game"])
 LEASE = _gauge("lease_held", "Whether this keeper may send with its key")
 EPOCH = _gauge("lease_epoch", "Of the lease when it was last taken")
+
+# ---- feed
+
+FEED_CONNECTIONS = _gauge("feed_connections", "Open websockets")
+FEED_SUBSCRIPTIONS = _gauge("feed_subscriptions", "Of open websockets", ["channel"])
+FEED_MESSAGES = _counter("feed_messages", "To clients; what is told together counts once")
+FEED_LEFT_OUT = _counter("feed_left_out", "Of these, not sent: the client reads too slowly")
+FEED_ABORTED = _counter("feed_aborted", "Clients cut off: stalled, or too much unread", ["reason"])
+FEED_REFUSED = _counter("feed_refused", "Clients sent away, by error code", ["reason"])

@@ -7,6 +7,7 @@ line; with totals A and B, what lies below `min(A, B)` is matched. Amounts are i
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -91,6 +92,7 @@ class Bet:
         amount: the stake in wei; 0 when all of it was cancelled.
         offset: the line's total when the bet arrived, wei.
         placed_at: unix seconds UTC.
+        index: among the user's bets in the round, from 0.
     """
 
     user: str
@@ -98,6 +100,12 @@ class Bet:
     amount: int
     offset: int
     placed_at: int
+    index: int = 0
+
+    @property
+    def end(self) -> int:
+        """Where on the line the next bet begins, wei."""
+        return self.offset + self.amount
 
     def __deepcopy__(self, _: object) -> Bet:
         return self
@@ -121,15 +129,19 @@ class Book:
         self._lines = [0] * len(Prediction)
         self._counts = [0] * len(Prediction)
         self._bets: dict[str, list[Bet]] = {}
+        self._standing: list[list[Bet]] = [[] for _ in Prediction]  # end to end, of each line
         self._paid: Counter[str] = Counter()  # wei to each user
+        self._paid_early: Counter[str] = Counter()  # of that, before the round was finished
 
     # ---- steps
 
     def place(self, user: str, prediction: Prediction, amount: int, at: int = 0) -> int:
         """Takes a bet; what of it is matched at once, wei. O(1)."""
         self._require_open()
-        bet = Bet(user, prediction, amount, self._lines[prediction], at)
-        self._bets.setdefault(user, []).append(bet)
+        bets = self._bets.setdefault(user, [])
+        bet = Bet(user, prediction, amount, self._lines[prediction], at, len(bets))
+        bets.append(bet)
+        self._standing[prediction].append(bet)
         self._lines[prediction] += amount
         self._counts[prediction] += 1
         return self.matched_of(bet)
@@ -143,9 +155,10 @@ class Book:
         self._require_open()
         bet = self._bets[user][index]
         kept = self.matched_of(bet)
-        if kept == bet.amount or bet.offset + bet.amount != self._lines[bet.prediction]:
+        if kept == bet.amount or bet.end != self._lines[bet.prediction]:
             raise RuleBroken("the bet does not end its line unmatched")  # an event was left out
-        self._bets[user][index] = replace(bet, amount=kept)
+        left = self._bets[user][index] = replace(bet, amount=kept)
+        self._standing[bet.prediction][-1:] = [left] if kept else []
         back = bet.amount - kept
         self._lines[bet.prediction] -= back
         return back
@@ -211,6 +224,12 @@ class Book:
         side = bet.prediction
         return matched(bet.offset, bet.amount, self._lines[side], self._lines[side ^ 1])
 
+    def bets_within(self, prediction: Prediction, low: int, high: int) -> list[Bet]:
+        """The bets that own a part of [low, high) of a line, in its order. Bisects."""
+        line = self._standing[prediction]
+        first = bisect_right(line, low, key=lambda bet: bet.end)
+        return line[first : bisect_left(line, high, key=lambda bet: bet.offset)]
+
     def payout(self, bet: Bet) -> tuple[int, int]:
         """(winnings, refund) of one bet in all, paid or not, when betting is over, wei.
 
@@ -232,10 +251,14 @@ class Book:
         """
         if self.status is RoundStatus.OPEN:
             return 0, 0
-        payouts = [self.payout(bet) for bet in self.bets_of(user)]
-        winnings, refund = (sum(payout[i] for payout in payouts) for i in (0, 1))
+        winnings, refund = self._payouts(user)
         refunded = min(self._paid[user], refund)
         return winnings - (self._paid[user] - refunded), refund - refunded
+
+    def awarded(self, user: str) -> tuple[int, int]:
+        """(winnings, refund) that the end of the round made due, paid since or not, wei."""
+        winnings, refund = self._payouts(user)
+        return winnings, refund - self._paid_early[user]
 
     def refunded(self, bet: Bet) -> bool:
         """Whether the bet has an unmatched part and that was paid, as it is by any payment."""
@@ -260,6 +283,10 @@ class Book:
             return Outcome.PUSH
         return None if self.winning_number is None else outcome(prediction, self.winning_number)
 
+    def _payouts(self, user: str) -> tuple[int, int]:
+        payouts = [self.payout(bet) for bet in self.bets_of(user)]
+        return sum(w for w, _ in payouts), sum(r for _, r in payouts)
+
     def _require_open(self) -> None:
         if self.status is not RoundStatus.OPEN:
             raise RuleBroken("betting is closed")
@@ -268,6 +295,8 @@ class Book:
         if self.finished:
             raise RuleBroken("the round is finished")
         self.status = status
+        if status is not RoundStatus.LOCKED:
+            self._paid_early = self._paid.copy()
 
 
 def apply(book: Book, name: str, args: Mapping[str, Any], at: int = 0) -> None:

@@ -95,7 +95,9 @@ async def test_a_message_that_cannot_be_obeyed_is_answered_with_a_typed_error(
 
 async def test_channels_that_do_not_exist_do_not_spoil_those_that_do() -> None:
     names = {
-        "user:" + POWER: "bad_channel",
+        "user:" + POWER + ":1": "bad_channel",
+        "user:" + POWER[:-1]: "bad_channel",
+        "stats:1": "bad_channel",
         "market:" + POWER + "\n": "bad_channel",
         "market:" + POWER + ":1": "bad_channel",
         "round:" + POWER + ":01": "bad_channel",

@@ -207,7 +207,7 @@ async def test_messages_are_limited_in_number_and_size() -> None:
 
 
 async def test_who_never_subscribes_is_sent_away() -> None:
-    world = opened(first_subscription=0.2)
+    world = opened(first_subscription=1.0)
     async with serving(world) as session, connected(session) as quiet, connected(session) as busy:
         await busy.follow(channel())
         await quiet.say(op="subscribe", id=1, channels=["market:0x1"])

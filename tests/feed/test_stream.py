@@ -61,7 +61,8 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
     world.mine(bet(ANN, EVEN, 3 * E))
     async with serving(world) as session, connected(session) as client:
         (snapshot,) = await client.follow(channel())
-        assert snapshot["cursor"].startswith(f"102:{world.head.hash}:")
+        seen = f"102:{world.head.hash}:0"
+        assert snapshot["cursor"].startswith(seen[:-1])
         assert (snapshot["recovered"], snapshot["headTime"]) == (False, START + 4)
         data = snapshot["data"]
         pairs = data.pop("pairs")
@@ -86,6 +87,7 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
         # Two bets of one block: each tells the lines as they were right after it.
         world.mine(bet(BOB, ODD, E), bet(BOB, ODD, 4 * E), finalized=102)
         first, second = await client.hear(), await client.hear()
+        assert await client.hear() == {"type": "final", "upTo": seen, "finalized": 102}
         assert first["data"]["user"] == BOB
         assert (first["data"]["amount"], first["data"]["prediction"]) == (str(E), 1)
         assert (first["data"]["totalStaked"], first["data"]["totalMatched"]) == (
@@ -104,6 +106,7 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
             "channel": channel(),
             "cursor": f"103:{world.head.hash}:0",
             "event": "BetPlaced",
+            "market": POWER,
             "blockNumber": 103,
             "blockHash": world.head.hash,
             "blockTime": START + 6,
@@ -118,6 +121,8 @@ async def test_a_round_from_its_snapshot_to_its_result() -> None:
         result = await client.hear()
         assert (result["event"], result["final"]) == ("RoundFinalized", True)
         assert result["data"] == {"roundId": 1, "winningNumber": 7, "timestamp": DRAW + 5}
+        final = {"type": "final", "upTo": result["cursor"], "finalized": 104}
+        assert await client.hear() == final, "the bets, too"
         (snapshot,) = await client.follow(channel())
         assert snapshot["data"]["status"] == "FINALIZED"
         assert (snapshot["data"]["winningNumber"], snapshot["data"]["finalizedAt"]) == (7, DRAW + 5)

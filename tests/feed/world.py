@@ -77,6 +77,10 @@ def bet_cancelled(user: str, index: int, amount: int) -> tuple[str, str, dict[st
     return POWER, "BetCancelled", {"roundId": 1, "user": user, "betIndex": index, "amount": amount}
 
 
+def paid(name: str, user: str, amount: int) -> tuple[str, str, dict[str, Any]]:
+    return POWER, name, {"roundId": 1, "user": user, "amount": amount}
+
+
 def finalized(number: int, at: int = DRAW + 5) -> tuple[str, str, dict[str, Any]]:
     return POWER, "RoundFinalized", {"roundId": 1, "winningNumber": number, "timestamp": at}
 
@@ -135,6 +139,7 @@ class Socket:
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
+        self.final: list[dict[str, Any]] = []
 
     @property
     def transport(self) -> Any:
@@ -175,7 +180,10 @@ class Socket:
         return heard
 
     async def follow(self, *channels: str, since: Any = None) -> list[dict[str, Any]]:
-        """Subscribes; what comes up to and with the last snapshot, without the ack."""
+        """Subscribes; what comes up to and with the last snapshot, without the ack.
+
+        Who resumes is told first what is final: that is put aside.
+        """
         await self.say(op="subscribe", id=1, channels=channels, since=since)
         ack = await self.hear()
         assert ack["type"] == "ack", ack
@@ -183,7 +191,8 @@ class Socket:
         heard: list[dict[str, Any]] = []
         for _ in ack["subscribed"]:
             heard += await self.hear_until("snapshot")
-        return heard
+        self.final = [m for m in heard if m["type"] == "final"]
+        return [m for m in heard if m["type"] != "final"]
 
     async def silent(self) -> bool:
         """Whether all that was told has been heard."""

@@ -266,3 +266,31 @@ def test_a_matched_bet_takes_what_its_quote_says(
     else:
         tried = refused(lambda: book.place_matched("dan", side, value, 0))
         assert tried == rules.NOT_ENOUGH_MATCHED
+
+
+# ---- where on a line a bet stands
+
+
+steps = st.lists(
+    st.tuples(st.sampled_from(USERS), st.sampled_from([EVEN, ODD]), st.integers(0, 9)), max_size=40
+)
+
+
+@given(steps, st.integers(0, 60), st.integers(1, 60))
+def test_the_bets_within_a_part_of_a_line_are_found(
+    taken: list[tuple[str, Prediction, int]], low: int, size: int
+) -> None:
+    """Also where stakes were taken back; amount 0 stands for that here."""
+    book, high = Book(200), low + size
+    for user, prediction, amount in taken:
+        last = [b for b in book.bets_of(user) if b.end == book.line_total(b.prediction)]
+        if amount:
+            book.place(user, prediction, amount)
+        elif last and book.matched_of(last[-1]) < last[-1].amount:
+            book.cancel_unmatched(user, last[-1].index)
+    every = [b for user in USERS for b in book.bets_of(user)]
+    assert [b.index for b in every if b.user == "ann"] == [*range(len(book.bets_of("ann")))]
+    for line in (EVEN, ODD):
+        own = [b for b in every if b.prediction is line and b.offset < high and b.end > low]
+        standing = sorted((b for b in own if b.amount), key=lambda b: b.offset)
+        assert book.bets_within(line, low, high) == standing

@@ -116,7 +116,7 @@ async def told_until(client: Socket, staked: int) -> list[dict[str, Any]]:
     """The bets a client is told, up to the one that brings the round to so much."""
     heard: list[dict[str, Any]] = []
     while not heard or heard[-1]["removed"] or heard[-1]["data"]["totalStaked"] != str(staked):
-        if (frame := await client.hear())["event"] == "BetPlaced":
+        if (frame := await client.hear()).get("event") == "BetPlaced":
             heard.append(frame)
     await client.say(op="ping", id=0)
     assert {frame.get("event") for frame in await client.hear_until("pong")} <= {"BetMatched", None}
