@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -31,6 +32,8 @@ from keeper.ports import RoundStatus
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
+STATIC_SECONDS = 24 * 60 * 60
+_ASYNCAPI = Path(__file__).with_name("asyncapi.yaml").read_bytes()
 
 
 def _worth_logging(record: logging.LogRecord) -> bool:
@@ -62,15 +65,21 @@ def _problem(e: web.HTTPException) -> web.Response:
     return web.json_response(told, status=e.status, headers=kept, content_type=problem)
 
 
-def _cached(request: web.Request, body: bytes, seconds: int) -> web.Response:
+def _cached(
+    request: web.Request, body: bytes, seconds: int, kind: str = "application/json"
+) -> web.Response:
     """An answer that caches may keep, or word that the client's copy is still good."""
     tag = hashlib.blake2b(body, digest_size=16).hexdigest()
-    response = web.Response(body=body, content_type="application/json")
+    response = web.Response(body=body, content_type=kind)
     if {etag.value for etag in request.if_none_match or ()} & {"*", tag}:
         response = web.Response(status=304)
     response.etag = tag
     response.headers["Cache-Control"] = f"public, max-age={seconds}"
     return response
+
+
+async def _asyncapi(request: web.Request) -> web.Response:
+    return _cached(request, _ASYNCAPI, STATIC_SECONDS, "application/yaml")
 
 
 async def _metrics(_: web.Request) -> web.Response:
@@ -101,6 +110,7 @@ class Server:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", _metrics)
+        app.router.add_get("/asyncapi.yaml", _asyncapi)
         app.router.add_get("/api/round", self._open_rounds)
         app.router.add_get("/api/round/{market}/{id}", self._round)
         app.on_response_prepare.append(self._complete)

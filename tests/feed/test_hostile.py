@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from keeper.domain.lines import Prediction
+from tests.feed.described import check
 from tests.feed.world import (
     MEGA,
     POWER,
@@ -22,6 +23,7 @@ from tests.feed.world import (
     connected,
     created,
     serving,
+    stranger,
 )
 
 
@@ -183,6 +185,7 @@ async def test_a_storm_of_nonsense_leaves_the_server_as_it_was() -> None:
             payload, data = data[start : start + size], data[start + size :]
             if opcode == 1:
                 told = orjson.loads(payload)
+                check(told)
                 kinds.add(told["type"] if told["type"] != "error" else told["code"])
             else:
                 kinds.add({8: "close", 10: "pong frame"}[opcode])
@@ -210,7 +213,7 @@ async def test_a_storm_of_nonsense_leaves_the_server_as_it_was() -> None:
         await witness.follow(channel())
         for _ in range(10):
             await asyncio.gather(*(one() for _ in range(50)))
-            world.mine(bet(f"user {world.number}", Prediction.EVEN, 1))
+            world.mine(bet(stranger(world.number), Prediction.EVEN, 1))
             assert (await witness.hear())["type"] == "event"
         assert {"hello", "ack", "pong", "bad_message", "bad_op", "pong frame", "close"} <= kinds
         print(sorted(kinds))

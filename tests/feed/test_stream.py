@@ -28,6 +28,7 @@ from tests.feed.world import (
     created,
     finalized,
     serving,
+    stranger,
 )
 
 EVEN, ODD, HIGH = Prediction.EVEN, Prediction.ODD, Prediction.HIGH
@@ -206,7 +207,7 @@ async def test_no_gap_and_no_repeat_between_a_snapshot_and_its_deltas() -> None:
     async with serving(world) as session, asyncio.TaskGroup() as group:
         clients = [group.create_task(one(session)) for _ in range(20)]
         for _ in range(100):
-            world.mine(*(bet(f"user{rng.random()}", EVEN, 1) for _ in range(3)))
+            world.mine(*(bet(stranger(rng.randrange(10**9)), EVEN, 1) for _ in range(3)))
             await asyncio.sleep(0.003)
     assert len({client.result() for client in clients}) > 3, "they came at different moments"
 

@@ -19,6 +19,7 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView
+from tests.feed.described import Checked
 
 POWER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 MEGA = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
@@ -59,6 +60,11 @@ class World:
         if not self.silently:
             by_market_first = sorted(events, key=lambda e: e.market, reverse=True)
             self.hub.publish(by_market_first, self.head, finalized)
+
+
+def stranger(number: int) -> str:
+    """Somebody else's address."""
+    return f"0x{number:040x}"
 
 
 def created(round_id: int = 1, market: str = POWER) -> tuple[str, str, dict[str, Any]]:
@@ -125,7 +131,7 @@ async def serving(
     running = asyncio.create_task(world.hub.run())
     world.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        async with aiohttp.ClientSession(world.url) as session:
+        async with aiohttp.ClientSession(world.url, ws_response_class=Checked) as session:
             yield session
     finally:
         running.cancel()
