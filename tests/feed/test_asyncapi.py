@@ -63,6 +63,15 @@ def test_every_reference_leads_somewhere_and_every_part_is_used() -> None:
         meta.validate({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
 
 
+def test_what_is_always_said_is_promised() -> None:
+    may_lack = {"ack": {"subscribed", "unsubscribed"}, "error": {"channel"}}
+    may_lack |= {name: {"due"} for name in ("RoundFinalized", "RoundCancelled")}
+    payloads = {name: MESSAGES[name]["payload"] for name in SAYS}
+    for name, schema in (payloads | DOCUMENT["components"]["schemas"]).items():
+        lacking = schema.get("properties", {}).keys() - set(schema.get("required", ()))
+        assert lacking == may_lack.get(name, set()), name
+
+
 def test_every_message_belongs_to_who_says_it() -> None:
     (channel_,) = DOCUMENT["channels"].values()
     assert channel_["messages"].keys() == MESSAGES.keys()
