@@ -66,9 +66,9 @@ class Site:
     @contextlib.asynccontextmanager
     async def running(self, script: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """A script of bash; killed at the end with all that it started."""
-        bin_ = Path(sys.executable).parent
-        environment = os.environ | {
-            "PATH": f"{bin_}:{os.environ['PATH']}",
+        usual = {k: v for k, v in os.environ.items() if not k.startswith("LOTTOCHAIN_")}
+        environment = usual | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "APE_DATA_FOLDER": str(self.folder / "ape"),
             "LOTTOCHAIN_DEPLOYMENTS": str(self.folder / "deployments"),
             "LOTTOCHAIN_DATA_DIR": str(self.folder / "data"),
@@ -125,7 +125,7 @@ class Site:
         serve = f"cd {self.folder} && python3 -m http.server {self.ports[8000]}"
         async with self.running(serve), async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-            page = await browser.new_page(viewport={"width": 720, "height": 480})
+            page = await browser.new_page(viewport={"width": 720, "height": 400})
             page.set_default_timeout(PATIENCE * 1000)
             yield page
             await browser.close()
