@@ -180,31 +180,36 @@ async def test_the_page_is_live_takes_a_bet_and_comes_back(tmp_path: Path) -> No
             await page.locator("select").select_option("ODD")
             await bet("1001")
             await expect(answer).to_contain_text(error("BetOutOfLimits"))
-            await bet("1.25")
+            await bet("4.25")
             await expect(answer).to_have_text("Sent")
-            await shows(page, "EVEN", "3.00", "1.25 matched", "1.25", "ODD")
-            await shows(page, "ODD", "1.25")
+            await shows(page, "EVEN", "3.00", "3.00 matched", "4.25", "ODD")
+            await shows(page, "Round 1", "ODD", "4.25", "3.00 matched")
             ((prediction, amount, *_),) = await market.read("getUserBets", 1, VISITOR)
-            assert (prediction, amount) == (Prediction.ODD, 5 * E // 4)
+            assert (prediction, amount) == (Prediction.ODD, 17 * E // 4)
+            await market.bet(OTHERS[1], 1, Prediction.EVEN, E // 2)
+            await shows(page, "Round 1", "ODD", "4.25", "3.50 matched")
         # The server was killed, and somebody bets meanwhile.
         await expect(state).to_have_text("Connecting")
-        await market.bet(OTHERS[1], 1, Prediction.ODD, E)
+        await market.bet(OTHERS[1], 1, Prediction.EVEN, E // 2)
         heard.clear()
         async with site.keeper():
-            await shows(page, "EVEN", "3.00", "2.25 matched", "2.25", "ODD")
+            await shows(page, "EVEN", "4.00", "4.00 matched", "4.25", "ODD")
+            await shows(page, "Round 1", "ODD", "4.25", "4.00 matched")
             await expect(state).to_contain_text("Bets are taken for")
             await page.screenshot(path=tmp_path / "page.png")
-            placed = [m["data"]["user"] for m in heard if m.get("event") == "BetPlaced"]
+            told = [m for m in heard if m.get("channel") == f"market:{market.address}"]
+            placed = [m["data"]["user"] for m in told if m.get("event") == "BetPlaced"]
             assert placed == [OTHERS[1]]
-            assert [m["recovered"] for m in heard if m["type"] == "snapshot"] == [True]
+            assert [m["recovered"] for m in told if m["type"] == "snapshot"] == [True]
 
             # A connection on which nothing comes is given up; the next one is as good.
             await page.evaluate("hello.heartbeatMs = 500")
-            await market.bet(OTHERS[1], 1, Prediction.EVEN, E)
+            await market.bet(OTHERS[1], 1, Prediction.HIGH, E)
             await expect(state).to_have_text("Connecting")
             await expect(state).to_contain_text("Bets are taken for")
-            await market.bet(OTHERS[2], 1, Prediction.ODD, E)
-            await shows(page, "EVEN", "4.00", "3.25 matched", "3.25", "ODD")
+            await market.bet(OTHERS[2], 1, Prediction.EVEN, E)
+            await shows(page, "EVEN", "5.00", "4.25 matched", "4.25", "ODD")
+            await shows(page, "Round 1", "ODD", "4.25", "4.25 matched")
         assert faults == []
 
 
