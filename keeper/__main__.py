@@ -65,7 +65,7 @@ def run(send: bool) -> None:
     cleanly on SIGTERM and Ctrl-C, and may be killed at any moment: what is due is read from the
     chain.
     """
-    asyncio.run(app.run(_settings(), send=send))
+    app.start(app.run(_settings(), send=send))
 
 
 @main.command(epilog="Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ.")
