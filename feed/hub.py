@@ -1,7 +1,9 @@
 """Tells every subscriber what happens: a snapshot, then each event, in the chain's own order.
 
 Nothing here waits for a client, and every step is taken whole between two turns of the event
-loop: so no event can fall between a snapshot and the first delta after it.
+loop: so no event can fall between a snapshot and the first delta after it. Only what thousands are
+told takes several turns, so that others need not wait so long; every step whose order with it
+matters finishes it first.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import secrets
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -25,6 +27,7 @@ from keeper import metrics
 from keeper.ports import Head
 
 _SWEEP_SECONDS = 0.25  # how often slow clients are looked at
+_SLICE = 250  # deliveries in one turn of the event loop
 
 
 class Hub:
@@ -41,6 +44,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
         self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
+        self._deliveries: Iterator[None] = iter(())
         self._closing = False
 
     # ---- for the app: what happened
@@ -51,9 +55,9 @@ class Hub:
         `head` is the block up to which every market's events were read. Events at or before an
         earlier head are passed over: they were told before.
         """
+        self._deliver(None)
         final = self.board.finalize(finalized)
-        self._tell(self.board.take(events, head))
-        self._tell_final(final)
+        self._begin(self._told(self.board.take(events, head), final))
 
     def replace(self, channel: str, data: Mapping[str, Any]) -> None:
         """Tells what is now to be known of "oracle" or "stats", if that is not known already.
@@ -64,8 +68,7 @@ class Hub:
         if encoded == self.board.latest[channel]:
             return
         self.board.latest[channel] = encoded
-        if clients := self._subscribers.get(channel):
-            self._offer(self.board.snapshot(channel, None), channel, clients)
+        self._begin(self._offered(self.board.snapshot(channel, None), channel))
 
     def fall_back(self, markets: Markets, survives: Head, lost: int) -> None:
         """Tells again, as removed, the `lost` events, all those after the block that survives.
@@ -73,11 +76,12 @@ class Hub:
         `markets` are the healed views; what came instead is to be published at once. Where not all
         lost events are known any more, everybody is owed a fresh snapshot instead.
         """
+        self._deliver(None)
         undone = self.board.fall_back(markets, survives, lost)
         if undone is None:
             self._renew(self._subscribers)
             return
-        self._tell(undone)  # then a round whose creation was: it may be gone, or be another
+        self._begin(self._told(undone))  # then a round whose creation was: it may be gone, or be another
         self._renew(
             c for d in undone for c, t in d.channels.items() if t[0].event == "RoundCreated"
         )
@@ -97,6 +101,7 @@ class Hub:
     async def close(self, retry_after_ms: int) -> None:
         """Sends everybody away, to come back at different times from `retry_after_ms` on."""
         self._closing = True
+        self._deliver(None)
 
         def parting() -> bytes:
             retry = retry_after_ms + secrets.randbelow(retry_after_ms + 1)
@@ -118,6 +123,7 @@ class Hub:
             if now >= beat_at:
                 beat_at += seconds
                 beat = self.board.heartbeat()
+                self._deliver(None)
             for client in self._clients:
                 if client.stalled(now):
                     client.cut_off("stalled")
@@ -127,9 +133,8 @@ class Hub:
 
     # ---- for sessions: who is there, and what they want
 
-    @contextmanager
-    def admitted(self, client: Client) -> Iterator[None]:
-        """Takes a client in and greets it; at the end forgets it. Raises Refused."""
+    def admit(self, client: Client) -> None:
+        """Takes a client in and greets it. Raises Refused."""
         if self._closing:
             raise Refused(Close.SHUTDOWN)
         if self.board.head is None:
@@ -149,15 +154,15 @@ class Hub:
             "connectionId": secrets.token_hex(8),
         }
         client.send(message("hello", **told))
-        try:
-            yield
-        finally:
-            self._clients.remove(client)
-            self._addresses[client.address] -= 1
-            if not self._addresses[client.address]:
-                del self._addresses[client.address]
-            self._drop(client, *client.channels)
-            metrics.FEED_CONNECTIONS.set(len(self._clients))
+
+    def forget(self, client: Client) -> None:
+        """Takes out a client that was admitted."""
+        self._clients.remove(client)
+        self._addresses[client.address] -= 1
+        if not self._addresses[client.address]:
+            del self._addresses[client.address]
+        self._drop(client, *client.channels)
+        metrics.FEED_CONNECTIONS.set(len(self._clients))
 
     def subscribe(self, client: Client, wish: Wish) -> None:
         """Acknowledges, replays what was missed, sends snapshots. Raises Refused."""
@@ -190,29 +195,43 @@ class Hub:
 
     # ---- inside
 
-    def _tell(self, deltas: Sequence[Delta]) -> None:
+    def _told(self, deltas: Sequence[Delta], final: Iterable[Delta] = ()) -> Iterator[None]:
+        """Tells all of it, one client more each time it is asked to go on.
+
+        At last those who were told of the `final` events that they cannot change any more.
+        """
         for delta in deltas:
             for channel in delta.channels:
-                if clients := self._subscribers.get(channel):
-                    frames = delta.frames(channel, self.board.finalized)
-                    self._offer(frames, channel, clients)
-
-    def _tell_final(self, deltas: Iterable[Delta]) -> None:
-        """Tells those who were told of these events that they cannot change any more."""
-        if channels := {channel for delta in deltas for channel in delta.channels}:
+                if channel in self._subscribers:
+                    yield from self._offered(delta.frames(channel, self.board.finalized), channel)
+        if channels := {channel for delta in final for channel in delta.channels}:
             frame = self.board.final()
             followed = channels & self._subscribers.keys()
             for client in {client for channel in followed for client in self._subscribers[channel]}:
                 if not client.slow:
                     client.send(frame)
+                    yield
 
-    def _offer(self, frames: bytes, channel: str, clients: set[Client]) -> None:
+    def _offered(self, frames: bytes, channel: str) -> Iterator[None]:
+        clients = tuple(self._subscribers.get(channel, ()))
         metrics.FEED_MESSAGES.inc(len(clients))  # at once for all: this is where time is spent
         for client in clients:
             client.offer(frames, channel)
+            yield
+
+    def _begin(self, deliveries: Iterator[None]) -> None:
+        self._deliver(None)
+        self._deliveries = deliveries
+        self._deliver()
+
+    def _deliver(self, most: int | None = _SLICE) -> None:
+        """Goes on with what is being told; what is more than `most` waits for the next turn."""
+        if sum(1 for _ in islice(self._deliveries, most)) == most:
+            asyncio.get_running_loop().call_soon(self._deliver)
 
     def _renew(self, channels: Iterable[str]) -> None:
         """Owes a fresh snapshot to everybody who follows one of these channels."""
+        self._deliver(None)
         for channel in sorted(channels):
             for client in self._subscribers.get(channel, ()):
                 client.stale[channel] = None
@@ -220,6 +239,7 @@ class Hub:
     def _refresh(self, client: Client) -> None:
         """Sends the snapshots that a client is owed, as far as it can take them."""
         while client.stale and not client.slow:
+            self._deliver(None)
             channel = next(iter(client.stale))
             since = client.stale.pop(channel)
             try:
@@ -229,6 +249,7 @@ class Hub:
                 client.send(error(e.code, str(e), channel=channel))
 
     def _drop(self, client: Client, *channels: str) -> None:
+        self._deliver(None)
         for channel in set(channels) & client.channels:
             client.channels.remove(channel)
             client.stale.pop(channel, None)

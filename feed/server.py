@@ -119,6 +119,8 @@ class Server:
 
     async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
         """Lets pages of allowed origins read what they asked for, and caches only what they may."""
+        if isinstance(response, web.WebSocketResponse):  # no answer, and kept as long as it lasts
+            return
         response.headers["Vary"] = "Origin"
         response.headers.setdefault("Cache-Control", "no-store")
         origin = request.headers.get("Origin")
@@ -189,8 +191,7 @@ class Server:
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.soft_bytes)
         client = Client(request.remote or "", ws, transport, limits)
         try:
-            with self.hub.admitted(client):
-                await self._converse(client)
+            await self._converse(client)
         except Refused as e:
             await client.close(*e.args)
         except Exception:
@@ -202,6 +203,7 @@ class Server:
         """Obeys the client until it goes. Raises Refused when it has to."""
         rate = client.limits.messages_per_second
         allowance, asked_at = float(rate), time.monotonic()
+        self.hub.admit(client)
         try:
             async with asyncio.timeout(client.limits.first_subscription) as first:
                 async for said in client.ws:
@@ -214,6 +216,8 @@ class Server:
                         first.reschedule(None)
         except TimeoutError:
             raise Refused(Close.NO_SUBSCRIPTION) from None
+        finally:
+            self.hub.forget(client)
 
     def _take(self, client: Client, said: WSMessage) -> None:
         """Does what one message wants. Text may come as binary, too. Raises Refused."""
