@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-contracts test-python faults gas coverage slither halmos audit mutate \
+.PHONY: help setup demo test test-contracts test-python faults gas bench coverage slither halmos audit mutate \
 	lint format lock clean audit-tools
 
 # As `. .venv/bin/activate` has it, for the commands below.
@@ -37,6 +37,9 @@ faults: setup ## disturb the keeper in every way there is; writes the table in d
 gas: setup ## print what each action costs in gas
 	ape test tests/contracts/test_gas.py -s
 
+bench: setup ## the server's speed beside Socket.io's and ws's, judged; ARGS="--quick" to try it
+	@python -m tests.bench $(ARGS)
+
 coverage: setup ## what the forge tests reach of the contracts: every line and branch, or it fails
 	python tools/coverage.py
 
@@ -67,7 +70,7 @@ format: setup ## apply the style
 	ruff format $(PYTHON_CODE)
 	forge fmt $(SOLIDITY)
 
-lock: ## resolve the dependencies anew into requirements/ and package-lock.json
+lock: ## resolve the dependencies anew into requirements/ and the package-lock.json
 	@tools/lock.sh
 
 clean: ## remove all that was installed or built

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Resolves the dependencies of pyproject.toml and package.json anew. UPGRADE=1 also moves
-# what the locks already hold to the newest releases that fit.
+# Resolves the dependencies of pyproject.toml, package.json and tests/bench/package.json anew.
+# UPGRADE=1 also moves what the locks already hold to the newest releases that fit.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -24,10 +24,15 @@ compile pyproject.toml --constraint requirements/dev.txt --output-file requireme
 # The audit tools share nothing with the code that they look at.
 compile --group audit --output-file requirements/audit.txt
 
-[ -z "${UPGRADE:-}" ] || npm update --package-lock-only --ignore-scripts
-npm install --package-lock-only --ignore-scripts --no-audit --no-fund --loglevel=error
+for folder in . tests/bench; do
+    [ -z "${UPGRADE:-}" ] || npm update --prefix "$folder" --package-lock-only --ignore-scripts \
+        --omit-lockfile-registry-resolved
+    npm install --prefix "$folder" --package-lock-only --ignore-scripts --no-audit --no-fund \
+        --loglevel=error --omit-lockfile-registry-resolved
+done
 
-if grep -nE '://|/opt/|^-' requirements/*.txt || grep -n '"resolved"' package-lock.json; then
+if grep -nE '://|/opt/|^-' requirements/*.txt ||
+    grep -n '"resolved"' package-lock.json tests/bench/package-lock.json; then
     echo "lock: the locks name a place, see above" >&2
     exit 1
 fi

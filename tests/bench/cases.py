@@ -1,0 +1,221 @@
+"""What is measured: each case yields lines to print and verdicts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from rich.console import Console
+from rich.table import Table
+
+from keeper.domain.draw import POWERBALL
+from tests.bench.figures import Figures, Verdict, percentile
+from tests.bench.ours import sample
+from tests.bench.processes import SERVERS, Process, measured
+from tests.keeper.chain.conftest import DRAW, START
+from tests.keeper.chain.process import Home
+from tests.keeper.chainfixtures import BETTORS, KEEPER, E, running_chain
+from tests.keeper.web_world import POWER
+
+NAMES = {"keeper": "this server", "socketio": "Socket.io", "ws": "ws, plain loop"}
+ALLOWANCE = 0.05  # seconds beyond the poll interval for a bet to be told
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How much is measured.
+
+    Attributes:
+        cores: of server and client.
+        sizes: numbers of subscribers, the last is the one that is judged.
+        rounds: of which the median is taken.
+        deliveries: in a round, about.
+    """
+
+    console: Console
+    cores: Sequence[int]
+    sizes: Sequence[int]
+    rounds: int
+    deliveries: int
+    stalls: int
+    asking: float
+    bets: int
+
+    # ---- everybody is told
+
+    async def fanout(self) -> AsyncIterator[Verdict]:
+        """Many subscribers, beside Socket.io and ws."""
+        message = sample()
+        for size in self.sizes:
+            found: dict[str, list[Figures]] = {server: [] for server in SERVERS}
+            for number in range(self.rounds):
+                turn = number % len(SERVERS)
+                for server in (*SERVERS[turn:], *SERVERS[:turn]):
+                    found[server].append(await self._told(server, size, message))
+                    self.console.print(f"{size:,} subscribers, round {number + 1}: {server}")
+            middle = {server: Figures.middle(rounds) for server, rounds in found.items()}
+            self.console.print(_table(f"{size:,} subscribers", middle))
+        ratio = middle["keeper"].over(middle["socketio"])
+        at = f"of Socket.io's at {size:,}"
+        yield Verdict(f"p50 {at}", ratio.p50, 0.6)
+        yield Verdict(f"p99 {at}", ratio.p99, 0.5)
+        yield Verdict(f"processor a delivery {at}", ratio.cpu, 0.65)
+        yield Verdict(f"memory a connection {at}", ratio.memory, 0.7)
+
+    async def _told(self, server: str, size: int, message: dict[str, Any]) -> Figures:
+        messages = min(100, self.deliveries // size)
+        async with measured(server, self.cores, message) as (serving, load):
+            before = serving.memory
+            await load.ask("connected", "connect", readers=size)
+            await asyncio.sleep(0.5)  # whatever is still to be done for them
+            for _ in range(3):
+                await _tell(serving, load)
+            idle = await _cpu_of(asyncio.sleep(1), serving)
+            client, busy, start = load.cpu, serving.cpu, time.monotonic()
+            took = []
+            for _ in range(messages):
+                took.append(await _tell(serving, load))
+                await asyncio.sleep(0.02)
+            seconds = time.monotonic() - start
+            busy, client = serving.cpu - busy - idle * seconds, load.cpu - client
+            grown = serving.memory - before
+        return Figures(
+            p50=percentile(took, 50),
+            p99=percentile(took, 99),
+            cpu=busy / (messages * size) * 1e6,
+            memory=grown / size,
+            client=client / (sum(took) / 1000),
+        )
+
+    # ---- readers who stop
+
+    async def stalled(self) -> AsyncIterator[Verdict]:
+        """Two of 200 readers stop reading: what do the others notice?"""
+        found: dict[bool, list[float]] = {False: [], True: []}
+        async with measured("keeper", self.cores, {}) as (serving, load):
+            await load.ask("connected", "connect", readers=198, apart=2)
+            for number in range(2 * self.stalls):
+                on = number % 4 in (1, 2)  # without, with, with, without
+                await load.ask("stalled", "stall", on=on)
+                await asyncio.sleep(0.3)
+                for _ in range(250 if on else 50):  # until nothing more goes to those who stall
+                    await _tell(serving, load)
+                took = [await _tell(serving, load) for _ in range(300)]
+                found[on].append(percentile(took, 99))
+        p99 = {on: statistics.median(values) for on, values in found.items()}
+        self.console.print(
+            f"p99 of 198 readers: {p99[False]:.2f} ms, {p99[True]:.2f} ms while two others stall"
+        )
+        yield Verdict(
+            "p99 with two of 200 stalled", p99[True] / p99[False], 1.1, " of that without"
+        )
+
+    # ---- REST meanwhile
+
+    async def rest(self) -> AsyncIterator[Verdict]:
+        """500 requests a second while all subscribers get an event a second."""
+        size, seconds = self.sizes[-1], self.asking
+        paths = ["/api/round", f"/api/round/{POWER}/1"]
+        async with measured("keeper", self.cores, {}) as (serving, load):
+            await load.ask("connected", "connect", readers=size)
+            client, busy = load.cpu, serving.cpu
+            load.order("ask", connections=200, rate=500, seconds=seconds, paths=paths)
+            told = []
+            for _ in range(int(seconds)):
+                await asyncio.sleep(1 - (told[-1] / 1000 if told else 0))
+                told.append(await _tell(serving, load))
+            rest = await load.answer("rest")
+            client, busy = (load.cpu - client) / seconds, (serving.cpu - busy) / seconds
+        took, errors = rest["took"], rest["errors"]
+        self.console.print(
+            f"{len(took)} requests at 500 a second beside {size:,} subscribers: "
+            f"p50 {percentile(took, 50):.1f} ms, p99 {percentile(took, 99):.1f} ms, "
+            f"longest {max(took):.1f} ms; an event reaches the last subscriber in "
+            f"{percentile(told, 50):.0f} ms (p50). Of a core the server used {busy:.0%}, "
+            f"the client {client:.0%}."
+        )
+        for error in sorted(set(errors)):
+            self.console.print(f"  {errors.count(error)} times: {error}")
+        yield Verdict("failed requests", len(errors), 0)
+        yield Verdict("p99 of a request", percentile(took, 99), 100, " ms")
+
+    # ---- from the chain
+
+    async def chain(self) -> AsyncIterator[Verdict]:
+        """From a bet being mined to a subscriber having it: a real node, a real keeper."""
+        poll, took = 0.5, list[float]()
+        async with contextlib.AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            chain = await stack.enter_async_context(running_chain(START))
+            market = await chain.deploy(POWERBALL)
+            await market.do(KEEPER, "createRound", DRAW)
+            nobody: Any = SimpleNamespace(urls={})
+            home = Home.make(folder, chain, [market], nobody)
+            home.settings["POLL_SECONDS"] = str(poll)
+            keeper = await stack.enter_async_context(home.keeper())
+            url = (await keeper.until_logged("serving"))["url"]
+            await keeper.until_logged("the chain is read")
+            await chain.rpc("evm_setAutomine", False)
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            ws = await stack.enter_async_context(session.ws_connect(f"{url}/ws"))
+            await ws.send_json({"op": "subscribe", "channels": [f"market:{market.address}"]})
+            await _heard(ws, "snapshot")
+            for i in range(self.bets):
+                await asyncio.sleep(i / self.bets * poll)  # at any moment between two looks
+                data, value = market.encode("placeBet", 1, 0), hex(E)  # one event: no match
+                tx = {"from": BETTORS[0], "to": market.address, "data": data, "value": value}
+                await chain.rpc("eth_sendTransaction", tx)
+                mined = time.monotonic()
+                await chain.rpc("evm_mine")
+                await _heard(ws, "event")
+                took.append(time.monotonic() - mined)
+        self.console.print(
+            f"{len(took)} bets, from before the block is made to the frame at a subscriber, with "
+            f"a look at the chain every {poll} s: p50 {percentile(took, 50) * 1000:.0f} ms, "
+            f"longest {max(took) * 1000:.0f} ms"
+        )
+        yield Verdict("from bet to subscriber", max(took), poll + ALLOWANCE, " s")
+
+
+CASES = ("chain", "stalled", "rest", "fanout")
+
+
+def _table(title: str, middle: dict[str, Figures]) -> Table:
+    """Of each server its figures, and in brackets what they are of Socket.io's."""
+    table = Table(title=title, title_justify="left")
+    for heading in ("server", "p50 ms", "p99 ms", "µs a delivery", "KiB a connection", "client"):
+        table.add_column(heading, justify="left" if heading == "server" else "right")
+    for server, f in middle.items():
+        r = f.over(middle["socketio"])
+        cells = ((f.p50, r.p50), (f.p99, r.p99), (f.cpu, r.cpu), (f.memory, r.memory))
+        row = (f"{value:.1f} ({ratio:.2f})" for value, ratio in cells)
+        table.add_row(NAMES[server], *row, f"{f.client:.0%}")
+    return table
+
+
+async def _tell(serving: Process, load: Process) -> float:
+    """Milliseconds from sending a message to the last reader having it."""
+    serving.order("tell")
+    ms: float = await load.answer("ms")
+    return ms
+
+
+async def _cpu_of(waiting: Any, process: Process) -> float:
+    before = process.cpu
+    await waiting
+    return process.cpu - before
+
+
+async def _heard(ws: aiohttp.ClientWebSocketResponse, type_: str) -> None:
+    async with asyncio.timeout(30):
+        while (await ws.receive_json())["type"] != type_:
+            pass

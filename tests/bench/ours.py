@@ -1,0 +1,71 @@
+"""The keeper's own server and hub, told of bets that were never placed.
+
+Obeys `tell` on its input: tells one bet to everybody. Ends with its input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from aiohttp import web
+
+from keeper import app
+from keeper.domain.lines import Prediction
+from keeper.ports import ChainEvent
+from keeper.web.server import Server
+from tests.bench.frames import stamp
+from tests.keeper.web_world import ANN, POWER, E, World, bet, created
+
+
+class Fed(World):
+    """A market with an open round, as the chain would make it.
+
+    Readers of one address are as many as ours have to be, and those who stall stay.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(connections=20_000, per_address=20_000, stall_seconds=3600.0)
+        self.mine(created())
+
+    def tell(self) -> None:
+        """A bet in a block of its own, its transaction's hash being the time."""
+        tx = stamp(time.monotonic_ns())
+        self.number, self.time = self.number + 1, self.time + 2
+        market, name, args = bet(ANN, Prediction(self.number % 8), E)
+        head = self.head
+        event = ChainEvent(market, name, args, head.number, head.hash, tx, 0, head.timestamp)
+        self.views[0].apply(event)
+        self.hub.publish([event], head, head.number - 1)
+
+
+def sample() -> dict[str, Any]:
+    """The message of a bet, which the other servers send too."""
+    fed = Fed()
+    fed.tell()
+    told: dict[str, Any] = json.loads(fed.hub.board._deltas[-1].frame(f"market:{POWER}", 0)[4:])
+    return told
+
+
+async def serve() -> None:
+    """Until the input ends."""
+    fed = Fed()
+    server = Server(fed.hub, dict, list, [])
+    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    running = asyncio.create_task(fed.hub.run())
+    said = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), sys.stdin)
+    print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
+    while await said.readline():
+        fed.tell()
+    running.cancel()
+
+
+if __name__ == "__main__":
+    app.start(serve())
