@@ -34,9 +34,9 @@ async def measure(options: argparse.Namespace) -> bool:
         console,
         cores,
         sizes,
-        rounds=1 if options.quick else 5,
+        rounds=1 if options.quick else options.rounds,
         deliveries=10_000 if options.quick else 200_000,
-        stalls=2 if options.quick else 8,
+        stalls=2 if options.quick else 6,
         asking=5 if options.quick else 20,
         bets=5 if options.quick else 20,
     )
@@ -60,12 +60,13 @@ async def measure(options: argparse.Namespace) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few subscribers, for trying it")
+    parser.add_argument("--rounds", type=int, default=5, help="of which the median is taken: 5")
     parser.add_argument("--only", action="append", choices=CASES, help="this case; repeatable")
     options = parser.parse_args()
     try:
         sys.exit(0 if asyncio.run(measure(options)) else 1)
     except (Broken, TimeoutError, asyncio.CancelledError, KeyboardInterrupt) as exc:
-        print(f"bench: {exc if isinstance(exc, Broken) else 'stopped'}", file=sys.stderr)
+        print(f"bench: {exc if isinstance(exc, Broken) else repr(exc)}", file=sys.stderr)
         sys.exit(2)
 
 

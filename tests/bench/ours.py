@@ -1,6 +1,7 @@
 """The keeper's own server and hub, told of bets that were never placed.
 
-Obeys `tell` on its input: tells one bet to everybody. Ends with its input.
+Obeys `tell` on its input: tells one bet to everybody. Ends with its input. With the argument
+`patient` it does not cut off those who stop reading.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from tests.keeper.web_world import ANN, POWER, E, World, bet, created
 class Fed(World):
     """A market with an open round, as the chain would make it.
 
-    Readers of one address are as many as ours have to be, and those who stall stay.
+    Readers of one address are as many as ours have to be.
     """
 
-    def __init__(self) -> None:
-        super().__init__(connections=20_000, per_address=20_000, stall_seconds=3600.0)
+    def __init__(self, *, patient: bool = False) -> None:
+        patience: dict[str, float] = {"stall_seconds": 3600, "heartbeat": 3600} if patient else {}
+        super().__init__(connections=20_000, per_address=20_000, **patience)
         self.mine(created())
 
     def tell(self) -> None:
@@ -52,7 +54,7 @@ def sample() -> dict[str, Any]:
 
 async def serve() -> None:
     """Until the input ends."""
-    fed = Fed()
+    fed = Fed(patient="patient" in sys.argv)
     server = Server(fed.hub, dict, list, [])
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()

@@ -132,10 +132,10 @@ async def started(core: int, *command: str | Path) -> AsyncIterator[Process]:
 
 @contextlib.asynccontextmanager
 async def measured(
-    server: str, cores: Sequence[int], message: dict[str, Any]
+    server: str, cores: Sequence[int], message: dict[str, Any], *options: str
 ) -> AsyncIterator[tuple[Process, Process]]:
     """A server and the load client that is to connect to it."""
-    command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours"]
+    command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours", *options]
     if server != "keeper":
         command = ["node", HERE / "others.js", server, json.dumps(message)]
     async with started(cores[0], *command) as serving:
