@@ -39,7 +39,10 @@ class Bench:
         cores: of server and client.
         sizes: numbers of subscribers, the last is the one that is judged.
         rounds: of which the median is taken.
-        deliveries: in a round, about.
+        deliveries: in a round, about; at most 100 messages.
+        stalls: how often two readers stop, and how often they do not.
+        asking: seconds of requests.
+        bets: sent to the chain.
     """
 
     console: Console
