@@ -27,6 +27,7 @@ ELSEWHERE = {  # by whoever runs this test, by other tests, or by CI
     "make setup && . .venv/bin/activate",
     "make gas",
     "make audit",
+    "make bench",
     "make mutate",
     "make lint",
 }
