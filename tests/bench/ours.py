@@ -14,10 +14,10 @@ from typing import Any
 
 from aiohttp import web
 
+from feed.server import Server
 from keeper import app
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent
-from keeper.web.server import Server
 from tests.bench.frames import stamp
 from tests.keeper.web_world import ANN, POWER, E, World, bet, created
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from keeper.web.protocol import frame
+from feed.protocol import frame
 from tests.bench.figures import Figures, Verdict, percentile
 from tests.bench.frames import MARK, PONG, TEXT, Frames, is_one_message, masked, sent_at, stamp
 from tests.bench.load import Reader, Tally

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from keeper.domain.lines import Prediction
 from feed.hub import Hub
+from keeper.domain.lines import Prediction
 from tests.feed.world import (
     ANN,
     MEGA,
