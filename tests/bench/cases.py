@@ -22,10 +22,10 @@ from keeper.domain.draw import POWERBALL
 from tests.bench.figures import Figures, Verdict, percentile
 from tests.bench.ours import sample
 from tests.bench.processes import SERVERS, Process, measured
+from tests.feed.world import POWER
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chain.process import Home
 from tests.keeper.chainfixtures import BETTORS, KEEPER, E, running_chain
-from tests.keeper.web_world import POWER
 
 NAMES = {"keeper": "this server", "socketio": "Socket.io", "ws": "ws, plain loop"}
 ALLOWANCE = 0.05  # seconds beyond the poll interval for a bet to be told

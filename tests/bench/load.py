@@ -29,7 +29,7 @@ from tests.bench.frames import (
     masked,
     sent_at,
 )
-from tests.keeper.web_world import POWER
+from tests.feed.world import POWER
 
 _AT_ONCE = 100  # connections that are being opened
 _HANDSHAKE = (

@@ -19,7 +19,7 @@ from keeper import app
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent
 from tests.bench.frames import stamp
-from tests.keeper.web_world import ANN, POWER, E, World, bet, created
+from tests.feed.world import ANN, POWER, E, World, bet, created
 
 
 class Fed(World):
@@ -48,7 +48,7 @@ def sample() -> dict[str, Any]:
     """The message of a bet, which the other servers send too."""
     fed = Fed()
     fed.tell()
-    told: dict[str, Any] = json.loads(fed.hub.board._deltas[-1].frame(f"market:{POWER}", 0)[4:])
+    told: dict[str, Any] = json.loads(fed.hub.board._deltas[-1].frames(f"market:{POWER}", 0)[4:])
     return told
 
 
