@@ -264,7 +264,9 @@ def history(rng: random.Random, size: int) -> list[ChainEvent]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, None])
-def test_every_account_can_follow_its_bets_however_the_chain_is_read(seed: int | None) -> None:
+async def test_every_account_can_follow_its_bets_however_the_chain_is_read(
+    seed: int | None,
+) -> None:
     seed = seed or random.randrange(10**6)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -282,6 +284,7 @@ def test_every_account_can_follow_its_bets_however_the_chain_is_read(seed: int |
             if rng.random() < every or number == heads[-1]:
                 hub.publish(waiting, Head(number, block[0].block_hash, 1), None)
                 waiting = []
+        hub._deliver(None)
         return hub
 
     each, some, once = told(1), told(0.2), told(0)
