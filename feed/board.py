@@ -22,6 +22,8 @@ from keeper.projection import MarketView, RoundView
 _CHANNEL = re.compile(r"(?ai)(?:market|user|(round)):(0x[\da-f]{40})(?(1):([1-9]\d{0,17}))")
 _ENCODED = 4096  # snapshots kept: there are as many accounts as somebody likes to ask for
 
+_AHEAD = 64  # blocks by which another instance may have read more
+
 Events = Sequence[ChainEvent]
 Markets = Sequence[MarketView]
 
@@ -112,6 +114,11 @@ class Board:
         if (r := market.rounds.get(int(found[3]))) is None:
             raise Malformed("unknown_round", "the market has no such round")
         return f"round:{market.address}:{r.id}", market, r
+
+    def is_behind(self, since: Cursor) -> bool:
+        """Whether a cursor is of a block that may soon be read here."""
+        ahead = since.block - self.position.block
+        return self.position[:2] < since[:2] and ahead <= _AHEAD
 
     def data(self, channel: str) -> bytes:
         """The JSON of what a channel is about, as it is now. Raises Malformed."""

@@ -23,6 +23,7 @@ class Limits:
         first_subscription: seconds that a connection may stay without ever subscribing.
         soft_bytes: above so much unsent, updates are left out and a fresh snapshot follows.
         hard_bytes, stall_seconds: above so much, or so long without progress, it is cut off.
+        ahead_seconds: who knows more than this instance waits so long for it to be read here.
         history: how many events are kept for clients that resume.
         heartbeat_seconds: how often everybody hears from the server.
     """
@@ -36,6 +37,7 @@ class Limits:
     soft_bytes: int = 64 * 1024
     hard_bytes: int = 1024 * 1024
     stall_seconds: float = 5.0
+    ahead_seconds: float = 5.0
     history: int = 8192
     heartbeat_seconds: float = 25.0
 

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -45,6 +46,7 @@ class Hub:
         self._addresses: Counter[str] = Counter()
         self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
         self._deliveries: Iterator[None] = iter(())
+        self._news = asyncio.Event()
         self._closing = False
 
     # ---- for the app: what happened
@@ -58,6 +60,8 @@ class Hub:
         self._deliver(None)
         final = self.board.finalize(finalized)
         self._begin(self._told(self.board.take(events, head), final))
+        self._news.set()
+        self._news.clear()
 
     def replace(self, channel: str, data: Mapping[str, Any]) -> None:
         """Tells what is now to be known of "oracle" or "stats", if that is not known already.
@@ -165,6 +169,13 @@ class Hub:
             del self._addresses[client.address]
         self._drop(client, *client.channels)
         metrics.FEED_CONNECTIONS.set(len(self._clients))
+
+    async def catch_up(self, wish: Wish) -> None:
+        """Waits a while until what a client knows, from an instance ahead, is known here."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.ahead_seconds):
+                while any(map(self.board.is_behind, wish.cursors)):
+                    await self._news.wait()
 
     def subscribe(self, client: Client, wish: Wish) -> None:
         """Acknowledges, replays what was missed, sends snapshots. Raises Refused."""

@@ -129,6 +129,13 @@ class Wish(BaseModel, strict=True, frozen=True):
     channels: Annotated[list[str], FailFast()] = []
     since: Annotated[dict[str, Cursor] | Cursor | None, PlainValidator(_since)] = None
 
+    @property
+    def cursors(self) -> list[Cursor]:
+        """All that it gives."""
+        if isinstance(self.since, dict):
+            return list(self.since.values())
+        return [self.since] if self.since else []
+
     def since_of(self, channel: str) -> Cursor | None:
         """The cursor for a channel, however its address was capitalized."""
         return self.since.get(channel.lower()) if isinstance(self.since, dict) else self.since

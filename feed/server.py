@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import math
 import socket
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,6 +26,7 @@ from feed.board import Board
 from feed.client import Client
 from feed.hub import Hub
 from feed.protocol import Close, Malformed, Refused, error, frame, message, parse
+from feed.store import Limiter
 from feed.views import of_rounds
 from keeper import metrics
 from keeper.ports import RoundStatus
@@ -94,6 +96,7 @@ class Server:
         hub: it has to run meanwhile.
         health: what `/healthz` says beside the head; called in the event loop, must not raise.
         troubles: why the keeper is not ready, in words for `/readyz`; none when it is. As above.
+        limiter: how often an address may ask and connect.
         origins: of the pages that may use it from a browser, exactly as browsers send them,
             such as "https://example.org". Clients that are no browsers are not asked.
     """
@@ -101,18 +104,20 @@ class Server:
     hub: Hub
     health: Callable[[], Mapping[str, Any]]
     troubles: Callable[[], Sequence[str]]
+    limiter: Limiter
     origins: Collection[str]
 
-    def application(self) -> web.Application:
-        """Everything at its path."""
+    def application(self, *, public: bool = True) -> web.Application:
+        """Everything at its path; health and figures alone when it is not for the public."""
         app = web.Application(middlewares=[_answers])
-        app.router.add_get("/ws", self._ws)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", _metrics)
-        app.router.add_get("/asyncapi.yaml", _asyncapi)
-        app.router.add_get("/api/round", self._open_rounds)
-        app.router.add_get("/api/round/{market}/{id}", self._round)
+        if public:
+            app.router.add_get("/asyncapi.yaml", _asyncapi)
+            app.router.add_get("/ws", self._ws)
+            app.router.add_get("/api/round", self._open_rounds)
+            app.router.add_get("/api/round/{market}/{id}", self._round)
         app.on_response_prepare.append(self._complete)
         app.on_shutdown.append(lambda _: self.hub.close(retry_after_ms=1000))
         return app
@@ -173,6 +178,9 @@ class Server:
         if any(origin not in self.origins for origin in request.headers.getall("Origin", ())):
             metrics.FEED_REFUSED.labels("origin").inc()
             raise web.HTTPForbidden(text="pages of this origin may not connect")
+        if (wait := await self.limiter.hit("connect", request.remote or "")) is not None:
+            retry = {"Retry-After": str(math.ceil(wait))}
+            raise web.HTTPTooManyRequests(text="too many connections a minute", headers=retry)
         limits = self.hub.limits
         ws = web.WebSocketResponse(
             timeout=2.0,  # for the client to agree that it is over
@@ -211,7 +219,7 @@ class Server:
                     allowance, asked_at = min(rate, allowance + (now - asked_at) * rate) - 1, now
                     if allowance < 0:
                         raise Refused(Close.TOO_MANY_MESSAGES)
-                    self._take(client, said)
+                    await self._take(client, said)
                     if client.channels:
                         first.reschedule(None)
         except TimeoutError:
@@ -219,7 +227,7 @@ class Server:
         finally:
             self.hub.forget(client)
 
-    def _take(self, client: Client, said: WSMessage) -> None:
+    async def _take(self, client: Client, said: WSMessage) -> None:
         """Does what one message wants. Text may come as binary, too. Raises Refused."""
         if said.type is WSMsgType.PING:
             client.send(frame(said.data, WSMsgType.PONG))
@@ -235,6 +243,7 @@ class Server:
             return
         match wish.op:
             case "subscribe":
+                await self.hub.catch_up(wish)
                 self.hub.subscribe(client, wish)
             case "unsubscribe":
                 self.hub.unsubscribe(client, wish)

@@ -56,7 +56,14 @@ def main() -> None:
 
 @main.command(epilog=_SETTINGS)
 @click.option("--send", is_flag=True, help="Send transactions; without it they are only simulated.")
-def run(send: bool) -> None:
+@click.option(
+    "--role",
+    type=click.Choice(list(app.Role)),
+    default=app.Role.ALL,
+    show_default=True,
+    help="operator: duties, and health for those who look after it; web: serves, without a key.",
+)
+def run(send: bool, role: str) -> None:
     """Open, lock, report, settle and void rounds, and serve what happens.
 
     Does what the key's account may do: open rounds with the operator's role, report where it is
@@ -65,7 +72,7 @@ def run(send: bool) -> None:
     cleanly on SIGTERM and Ctrl-C, and may be killed at any moment: what is due is read from the
     chain.
     """
-    app.start(app.run(_settings(), send=send))
+    app.start(app.run(_settings(), app.Role(role), send=send))
 
 
 @main.command(epilog="Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ.")

@@ -10,6 +10,7 @@ import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -17,20 +18,24 @@ import structlog
 import uvloop
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
+from feed.client import Limits
 from feed.hub import Hub
 from feed.server import Server
+from feed.store import Limiter, MemoryStore, RedisStore, connect
 from keeper import metrics, notify
 from keeper.chain import keys, records
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.fees import GWEI, Pricing
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
-from keeper.config import Settings, need
+from keeper.config import Settings, need, variable
 from keeper.duties import Terms
 from keeper.errors import ChainError, ConfigError
 from keeper.follow import Follower
-from keeper.ports import Source
+from keeper.oracles import Asked, Oracles
+from keeper.ports import Source, Store
 from keeper.sources import build as build_sources
 from keeper.sources import open_client
 from keeper.store.evidence import FileEvidence
@@ -42,6 +47,15 @@ log = structlog.get_logger()
 
 _Job = Callable[[], Coroutine[Any, Any, None]]
 _BALANCE_SECONDS = 60.0  # between looks at it
+_KEY_SETTINGS = ("key_file", "keystore", "keystore_password_file")
+
+
+class Role(StrEnum):
+    """What an instance does: the duties, the web, or both."""
+
+    ALL = "all"
+    OPERATOR = "operator"
+    WEB = "web"
 
 
 @contextlib.asynccontextmanager
@@ -96,25 +110,23 @@ def start(main: Coroutine[Any, Any, None]) -> None:
     uvloop.run(main)
 
 
-async def run(settings: Settings, *, send: bool) -> None:
+async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
     """The keeper until SIGTERM or SIGINT. Raises KeeperError when it cannot start.
 
     What is on its way to the chain at the end is still awaited a little.
     """
-    account = account_of(settings)
-    if send and account is None:
-        raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
+    account = _account_for(role, settings, send=send)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         rpc, markets = await stack.enter_async_context(connected(settings))
-        sources = await stack.enter_async_context(publishers(settings))
+        store, limiter = await stack.enter_async_context(_shared(settings))
         depth = None if settings.confirmations == "finalized" else settings.confirmations
-        hub = Hub(rpc.chain_id)
+        hub = Hub(rpc.chain_id, limits=Limits(messages_per_second=settings.messages_per_second))
         follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth, hub)
         sender = Simulator(rpc, None if account is None else str(account.address))
-        told = {"account": sender.address, "sending": send}
+        told = {"role": role, "account": sender.address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
         log.info("keeper", chain=rpc.chain_id, markets=addresses, **told)
         jobs: list[_Job] = [follower.run, hub.run, notify.watchdog]
@@ -125,16 +137,22 @@ async def run(settings: Settings, *, send: bool) -> None:
             sender = KeySender(rpc, account, _pricing(settings), journal, lease)
             jobs += [lease.run] if lease else []
             jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.watch]
-        terms = Terms(
-            rounds_ahead=settings.rounds_ahead,
-            report_delay=settings.report_delay_seconds,
-            settle_batch=settings.settle_batch,
-            least_due=settings.settle_least_wei,
-        )
-        for market in markets:
-            parts = market, follower, sender, sources, FileEvidence(settings.data_dir), terms
-            jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
-        runner = _web(settings, hub, told)
+        if role is not Role.WEB:
+            sources = await stack.enter_async_context(publishers(settings))
+            terms = Terms(
+                rounds_ahead=settings.rounds_ahead,
+                report_delay=settings.report_delay_seconds,
+                settle_batch=settings.settle_batch,
+                least_due=settings.settle_least_wei,
+            )
+            evidence, asked = FileEvidence(settings.data_dir), Asked(store)
+            for market in markets:
+                parts = market, follower, sender, sources, evidence, asked, terms
+                jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
+        if role is not Role.OPERATOR:
+            oracles = Oracles(markets, follower, store, partial(hub.replace, "oracle"))
+            jobs.append(partial(oracles.run, max(settings.poll_seconds, 1.0)))
+        runner = _web(settings, hub, told, limiter, public=role is not Role.OPERATOR)
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, settings.http_host, settings.http_port)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -147,6 +165,38 @@ async def run(settings: Settings, *, send: bool) -> None:
     log.info("stopped")
 
 
+def _account_for(role: Role, settings: Settings, *, send: bool) -> LocalAccount | None:
+    """The key's account, if the role has one. Raises ConfigError."""
+    if role is Role.WEB:
+        named = [variable(name) for name in _KEY_SETTINGS if getattr(settings, name)]
+        if send or named:
+            what = ", ".join([*named, *(["--send"] if send else [])])
+            raise ConfigError(f"--role web holds no key and sends nothing: it goes without {what}")
+        return None
+    account = account_of(settings)
+    if send and account is None:
+        raise ConfigError("--send needs LOTTOCHAIN_KEY_FILE or LOTTOCHAIN_KEYSTORE")
+    return account
+
+
+@contextlib.asynccontextmanager
+async def _shared(settings: Settings) -> AsyncIterator[tuple[Store, Limiter]]:
+    """What instances share by their Redis; without one this process has it to itself."""
+    rates = {
+        "rest": RateLimitItemPerSecond(settings.rest_per_second),
+        "connect": RateLimitItemPerMinute(settings.connects_per_minute),
+    }
+    if settings.redis_url is None:
+        yield MemoryStore(), Limiter(rates)
+        return
+    try:
+        redis = connect(str(settings.redis_url.get_secret_value()))
+    except ValueError:  # an option in it, which it would show
+        raise ConfigError("LOTTOCHAIN_REDIS_URL: an option in it is not one of Redis") from None
+    async with redis:
+        yield RedisStore(redis), Limiter(rates, redis)
+
+
 def _pricing(settings: Settings) -> Pricing:
     tip = None if settings.tip_gwei is None else round(settings.tip_gwei * GWEI)
     cap, after = round(settings.max_fee_gwei * GWEI), settings.replace_seconds
@@ -157,11 +207,8 @@ def _lease(settings: Settings, account: LocalAccount) -> RedisLease | None:
     if settings.redis_url is None:
         return None
     key = f"lottochain:lease:{settings.chain_id}:{account.address}"
-    url = str(settings.redis_url.get_secret_value())
-    try:
-        return RedisLease(url, key, settings.lease_seconds)
-    except ValueError:  # an option in it, which it would show
-        raise ConfigError("LOTTOCHAIN_REDIS_URL: an option in it is not one of Redis") from None
+    url = str(settings.redis_url.get_secret_value())  # whose options were found to be good
+    return RedisLease(url, key, settings.lease_seconds)
 
 
 async def _in_funds(sender: KeySender, least: int) -> None:
@@ -177,7 +224,9 @@ async def _in_funds(sender: KeySender, least: int) -> None:
         await asyncio.sleep(_BALANCE_SECONDS)
 
 
-def _web(settings: Settings, hub: Hub, health: Mapping[str, object]) -> web.AppRunner:
+def _web(
+    settings: Settings, hub: Hub, health: Mapping[str, object], limiter: Limiter, *, public: bool
+) -> web.AppRunner:
     """What is served."""
 
     def troubles() -> list[str]:
@@ -186,8 +235,9 @@ def _web(settings: Settings, hub: Hub, health: Mapping[str, object]) -> web.AppR
         age = int(time.time()) - head.timestamp
         return [f"the newest block is {age} s old"] if age > settings.head_age else []
 
-    server = Server(hub, lambda: health, troubles, settings.origins)
-    return web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
+    server = Server(hub, lambda: health, troubles, limiter, settings.origins)
+    application = server.application(public=public)
+    return web.AppRunner(application, access_log=None, shutdown_timeout=3)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

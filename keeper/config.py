@@ -70,7 +70,7 @@ class Settings(BaseSettings):
 
     replace_seconds: float = Field(30, gt=0, le=3600, description="seconds to a dearer replacement")
     low_balance_wei: int = Field(10**18, ge=0, description="wei below which an alarm is raised")
-    redis_url: Secret[RedisDsn] | None = Field(None, description="a Redis that keepers share")
+    redis_url: Secret[RedisDsn] | None = Field(None, description="a Redis that instances share")
     lease_seconds: float = Field(20, gt=0, le=600, description="seconds for which one may send")
 
     http_host: str = Field("127.0.0.1", min_length=1, description="the address to serve on")
@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     origins: _ByCommas[_Origin] = Field(
         (), description="origins of pages that may connect, by commas: https://example.org, ..."
     )
+
+    rest_per_second: int = Field(20, ge=1, description="requests a second of one address")
+    connects_per_minute: int = Field(300, ge=1, description="websockets a minute of one address")
+    messages_per_second: int = Field(5, ge=1, description="messages a second of one websocket")
 
     sources: dict[str, HttpUrl] = Field({}, description="another base URL of this publisher")
     source_timeout: float = Field(15, gt=0, le=120, description="seconds for a publisher's answer")

@@ -6,6 +6,7 @@ KeeperError
 ├── EvidenceError      evidence cannot be kept, or does not prove what it says
 ├── JournalError       the journal of transactions cannot be kept, or was changed
 ├── NotInCharge        another keeper holds the lease of the key, or nobody can tell
+├── StoreDown          what instances share cannot be reached
 └── ChainError
     ├── RpcDown        no endpoint of the chain answers, or none with sense
     ├── RpcRefused     an endpoint answers with an error of its own
@@ -53,6 +54,10 @@ class JournalError(KeeperError):
 
 class NotInCharge(KeeperError):
     """Another keeper holds the lease of this chain and key, or Redis cannot say who does."""
+
+
+class StoreDown(KeeperError):
+    """What the instances share cannot be reached, or makes no sense."""
 
 
 class ChainError(KeeperError):

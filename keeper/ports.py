@@ -162,6 +162,18 @@ class Lease(Protocol):
     def held(self) -> bool: ...
 
 
+class Store(Protocol):
+    """What instances share, each value for a while. Raises StoreDown."""
+
+    async def put(self, key: str, value: bytes, seconds: float) -> None:
+        """Keeps a value, in the place of the one before."""
+        ...
+
+    async def get(self, key: str) -> bytes | None:
+        """None when there is none, or none any more."""
+        ...
+
+
 # ---- publishers and evidence
 
 

@@ -22,6 +22,7 @@ from keeper.domain.consensus import Disagreement, Waiting, decide
 from keeper.duties import Duty
 from keeper.errors import ChainError, KeeperError, Reverted, WrongContract
 from keeper.follow import Follower
+from keeper.oracles import Asked
 from keeper.ports import DryRun, Sent, Source, Standing
 from keeper.projection import MarketView
 from keeper.sources.panel import Panel
@@ -70,6 +71,7 @@ class Worker:
     """Everything that doing the duties of a market takes.
 
     Attributes:
+        asked: is told what the sources say, and tells it to the web.
         rest: the duties that failed, (round id, bettor) of refused payments, oracles that do not
             answer as such.
         oracles: by address, those that decide rounds of the market.
@@ -82,6 +84,7 @@ class Worker:
     sender: Simulator
     sources: Mapping[str, Source]
     evidence: FileEvidence
+    asked: Asked
     terms: duties.Terms
     rest: Rest
     oracles: dict[str, ContractOracle] = field(default_factory=dict)
@@ -191,6 +194,7 @@ class Worker:
             self.panels[date] = Panel(self.sources, game, date)
         fetched = await self.panels[date].ask()
         verdict = decide([f.answer for f in fetched])
+        await self.asked.note(self.market, r.id, date, fetched)
         for source, was, now in self.panels[date].changed:
             told.error("a source changed its answer", source=source, was=str(was), now=str(now))
         match verdict:
@@ -200,7 +204,8 @@ class Worker:
             case Disagreement(answers):
                 told.error("sources disagree", answers={a.source: str(a.draw) for a in answers})
                 if self.disputes.get(date) != verdict:  # once, however often asked
-                    await self.evidence.save(game, date, fetched, verdict)
+                    kept = await self.evidence.save(game, date, fetched, verdict)
+                    await self.asked.note(self.market, r.id, date, fetched, kept.digest)
                     self.disputes[date] = verdict
                 return None
         draw, number, at = verdict.draw, verdict.draw.winning_number, (self.market.address, r.id)
@@ -213,6 +218,7 @@ class Worker:
             told.info("the proposal stands" if watched else "the vote stands")
             return None
         kept = await self.evidence.save(game, date, fetched, verdict)
+        await self.asked.note(self.market, r.id, date, fetched, kept.digest)
         told = told.bind(evidence=f"0x{kept.digest.hex()}", file=str(kept.path))
         told.info("sources agree", sources=list(verdict.sources))
         if s is None:

@@ -45,7 +45,8 @@ class Forked(World):
 
 
 def opened(**options: Any) -> Forked:
-    world = Forked(**options)
+    # What is void is not waited for long, though it might be of a block to come.
+    world = Forked(**{"ahead_seconds": 0.1, **options})
     world.mine(created(), created(1, MEGA))
     world.mine(bet(ANN, EVEN, 3 * E))
     world.remember()

@@ -244,17 +244,53 @@ async def test_resume_replays_what_was_missed_and_says_that_nothing_is_lost() ->
     "cursor",
     [
         pytest.param(lambda w, c: c.replace("0x0", "0x1"), id="a block that is not on the chain"),
-        pytest.param(lambda w, c: f"{w.number + 5}:0xabc:0", id="a block that is to come"),
+        pytest.param(lambda w, c: f"{w.number}:0xf:{2**32 - 1}", id="the newest block's rival"),
+        pytest.param(lambda w, c: f"{10**14}:0xabc:0", id="a block that will never come"),
         pytest.param(lambda w, c: f"1:{w.head.hash}:0", id="long ago"),
     ],
 )
 async def test_a_cursor_that_cannot_be_resumed_gets_a_fresh_snapshot(cursor: Any) -> None:
-    world = opened()
+    world = opened(ahead_seconds=60)  # which is for others
     world.mine(bet(ANN, EVEN, 1))
     good = f"{world.number}:{world.head.hash}:0"
     async with serving(world) as session, connected(session) as client:
         heard = await client.follow(channel(), since=cursor(world, good))
         assert [(m["type"], m["recovered"]) for m in heard] == [("snapshot", False)]
+
+
+async def test_a_cursor_whose_block_does_not_come_gets_a_fresh_snapshot_after_a_while() -> None:
+    world = opened(ahead_seconds=0.2)
+    async with serving(world) as session, connected(session) as client:
+        heard = await client.follow(channel(), since=f"{world.number + 5}:0xabc:0")
+        assert [(m["type"], m["recovered"]) for m in heard] == [("snapshot", False)]
+
+
+async def test_who_knows_more_than_this_instance_waits_until_it_has_read_as_much() -> None:
+    """It was told by another instance, which is a block ahead: of a bet, and of a round."""
+    world = opened(ahead_seconds=60)
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(f"market:{MEGA}")
+        world.silently = True
+        world.mine(created(2), bet(ANN, EVEN, 1), bet(ANN, EVEN, 2))
+        since = {channel(): f"{world.number}:{world.head.hash}:1", channel(2): "1::0"}
+        wanted = [channel(), channel(2)]
+        await client.say(op="subscribe", id=1, channels=wanted, since=since)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await client.hear()
+        async with connected(session) as another:  # nobody else waits
+            await another.follow(f"market:{MEGA}")
+        world.hub.publish(world.events, world.head, None)
+        ack = await client.hear()
+        assert (ack["subscribed"], ack["errors"]) == (wanted, [])
+        heard = await client.hear_until("snapshot")
+        assert [e["data"].get("amount") for e in heard] == ["2", None]
+        assert heard[-1]["recovered"]
+        assert (await client.hear())["channel"] == channel(2)
+        world.silently = False
+        world.mine(bet(BOB, ODD, 8))
+        assert (await client.hear())["data"]["amount"] == "8"
+        assert await client.silent()
 
 
 async def test_history_that_no_longer_reaches_back_is_not_pretended() -> None:

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
+from limits import RateLimitItemPerSecond
 
 from feed.client import Limits
 from feed.hub import Hub
 from feed.server import Server
+from feed.store import Limiter
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent, Head
@@ -117,6 +119,8 @@ async def serving(
     health: Mapping[str, Any] | None = None,
     faults: tuple[str, ...] = (),
     troubles: Sequence[str] = (),
+    limiter: Limiter | None = None,
+    public: bool = True,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """The world's server on a free port, and a session whose base it is.
 
@@ -124,8 +128,9 @@ async def serving(
     """
     errors = _Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
-    server = Server(world.hub, lambda: health or {}, lambda: troubles, [PAGE])
-    runner = web.AppRunner(server.application(), access_log=None)
+    limiter = limiter or Limiter(dict.fromkeys(("rest", "connect"), RateLimitItemPerSecond(10**6)))
+    server = Server(world.hub, lambda: health or {}, lambda: troubles, limiter, [PAGE])
+    runner = web.AppRunner(server.application(public=public), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.create_task(world.hub.run())

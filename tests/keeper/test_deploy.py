@@ -19,6 +19,7 @@ from keeper.config import VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "lottochain-keeper.service"
+WEB_UNIT = ROOT / "deploy" / "lottochain-web@.service"
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 GUIDE = ROOT / "docs" / "operations.md"
 BINARY = "/opt/lottochain/bin/lottochain-keeper"
@@ -39,6 +40,12 @@ PROMISED = {
     "RestrictAddressFamilies": "AF_INET AF_INET6 AF_UNIX",
     "LoadCredential": "key:/etc/lottochain/key",
     "EnvironmentFile": "/etc/lottochain/keeper.env",
+}
+# The same but for what an instance has of its own, and it has no key.
+PROMISED_OF_WEB = {
+    **{name: value for name, value in PROMISED.items() if name != "LoadCredential"},
+    "StateDirectory": "lottochain-web-%i",
+    "EnvironmentFile": "/etc/lottochain/web.env",
 }
 Section = dict[str, list[str]]
 
@@ -66,15 +73,19 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("source", "name"), [(UNIT, UNIT.name), (WEB_UNIT, "lottochain-web@8081.service")]
+)
+def test_the_unit_is_one_that_systemd_takes(source: Path, name: str, tmp_path: Path) -> None:
     tool = shutil.which("systemd-analyze")
     assert tool, "systemd-analyze is part of Debian's systemd: apt-get install systemd"
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace(BINARY, "/bin/true"))
-    for drop_in in (None, *re.findall(r"```ini\n(.*?)```", GUIDE.read_text(), re.DOTALL)):
+    unit = tmp_path / name
+    unit.write_text(source.read_text().replace(BINARY, "/bin/true"))
+    drop_ins = re.findall(r"```ini\n(.*?)```", GUIDE.read_text(), re.DOTALL)
+    for drop_in in (None, *(drop_ins if source is UNIT else ())):
         if drop_in:
-            (tmp_path / f"{UNIT.name}.d").mkdir(exist_ok=True)
-            (tmp_path / f"{UNIT.name}.d" / "own.conf").write_text(drop_in)
+            (tmp_path / f"{name}.d").mkdir(exist_ok=True)
+            (tmp_path / f"{name}.d" / "own.conf").write_text(drop_in.replace(BINARY, "/bin/true"))
         done = subprocess.run(
             [tool, "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
         )
@@ -97,8 +108,25 @@ def test_the_unit_keeps_what_it_promises(service: Section) -> None:
     assert "LOTTOCHAIN_DATA_DIR=%S/lottochain" in service["Environment"]
 
 
-def test_what_the_unit_starts_is_a_command(service: Section) -> None:
+def test_the_unit_of_web_instances_promises_as_much_and_knows_no_key() -> None:
+    text = WEB_UNIT.read_text()
+    service = sections(text)["Service"]
+    assert {key: service.get(key) for key in PROMISED_OF_WEB} == {
+        k: [v] for k, v in PROMISED_OF_WEB.items()
+    }
+    own = sections(UNIT.read_text())["Service"]
+    same = own.keys() - PROMISED.keys() - {"ExecStart", "Environment", "TimeoutStopSec"}
+    same -= {"WorkingDirectory", "MemoryHigh", "MemoryMax", "LimitNOFILE"}
+    assert {key: service.get(key) for key in same} == {key: own[key] for key in same}
+    assert "LOTTOCHAIN_HTTP_PORT=%i" in service["Environment"]
+    assert not re.search(r"credential|LOTTOCHAIN_KEY|--send", text, re.IGNORECASE)
     (command,) = service["ExecStart"]
+    assert command == f"{BINARY} run --role web"
+
+
+@pytest.mark.parametrize("unit", [UNIT, WEB_UNIT], ids=lambda p: p.name)
+def test_what_the_unit_starts_is_a_command(unit: Path) -> None:
+    (command,) = sections(unit.read_text())["Service"]["ExecStart"]
     binary, *args = command.split()
     assert binary == BINARY
     assert '\nlottochain-keeper = "keeper.__main__:main"\n' in (ROOT / "pyproject.toml").read_text()
@@ -107,7 +135,7 @@ def test_what_the_unit_starts_is_a_command(service: Section) -> None:
 
 def test_compose_restricts_and_names_no_registry(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert services.keys() == {"keeper", "redis"}
+    assert services.keys() == {"operator", "web1", "web2", "redis"}
     for service in services.values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -117,28 +145,40 @@ def test_compose_restricts_and_names_no_registry(compose: dict[str, Any]) -> Non
         assert service["healthcheck"]["test"][0] == "CMD"
         assert set(service["networks"]) <= compose["networks"].keys()
         assert "/" not in service.get("image", "")
-    keeper, redis = services["keeper"], services["redis"]
-    assert "/readyz" in keeper["healthcheck"]["test"][-1]
-    assert keeper["ports"] == ["127.0.0.1:8080:8080"]
+    redis = services.pop("redis")
     assert "ports" not in redis
     assert compose["networks"][redis["networks"][0]] == {"internal": True}
-    (secret,) = keeper["secrets"]
-    assert keeper["environment"]["LOTTOCHAIN_KEY_FILE"] == f"/run/secrets/{secret}"
+    assert {name: service["ports"] for name, service in services.items()} == {
+        "operator": ["127.0.0.1:8080:8080"],
+        "web1": ["127.0.0.1:8081:8080"],
+        "web2": ["127.0.0.1:8082:8080"],
+    }
+    for name, service in services.items():
+        assert "/readyz" in service["healthcheck"]["test"][-1]
+        (bound,) = service["volumes"]
+        volume, _, mounted = bound.partition(":")
+        assert volume in compose["volumes"]
+        assert mounted == service["environment"]["LOTTOCHAIN_DATA_DIR"]
+        assert CliRunner().invoke(main, [*service["command"], "--help"]).exit_code == 0
+        if name != "operator":
+            assert service["command"] == ["run", "--role", "web"]
+            assert "secrets" not in service
+            assert not [key for key in service["environment"] if "KEY" in key]
+    operator = services["operator"]
+    assert operator["command"] == ["run", "--send", "--role", "operator"]
+    (secret,) = operator["secrets"]
+    assert operator["environment"]["LOTTOCHAIN_KEY_FILE"] == f"/run/secrets/{secret}"
     assert list(compose["secrets"][secret]) == ["file"]
-    volume, _, mounted = keeper["volumes"][0].partition(":")
-    assert volume in compose["volumes"]
-    assert mounted == keeper["environment"]["LOTTOCHAIN_DATA_DIR"]
-    folder = COMPOSE.parent
-    build = keeper["build"]
+    assert len({service["volumes"][0] for service in services.values()}) == 3
+    folder, build = COMPOSE.parent, operator["build"]
     recipe = (folder / build["context"] / build["dockerfile"]).read_text()
     assert f" {mounted}\n" in recipe
     for copied in re.findall(r"^COPY (\S+)", recipe, re.MULTILINE):
         assert (folder / build["context"] / copied).exists()
         assert f"!{copied}\n" in (folder / "Dockerfile.dockerignore").read_text()
-    assert CliRunner().invoke(main, [*keeper["command"], "--help"]).exit_code == 0
 
 
-@pytest.mark.parametrize("path", [UNIT, COMPOSE, GUIDE], ids=lambda p: p.name)
+@pytest.mark.parametrize("path", [UNIT, WEB_UNIT, COMPOSE, GUIDE], ids=lambda p: p.name)
 def test_every_setting_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(r"LOTTOCHAIN_\w+", path.read_text()))
     assert named
@@ -149,7 +189,8 @@ def test_values_that_are_set_are_taken(
     compose: dict[str, Any], service: Section, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_unit = dict(pair.split("=", 1) for pair in service["Environment"])
-    for values in (compose["services"]["keeper"]["environment"], of_unit):
+    of_compose = (s.get("environment", {}) for s in compose["services"].values())
+    for values in (*filter(None, of_compose), of_unit):
         with monkeypatch.context() as patch:
             for name, value in values.items():
                 patch.setenv(name, value)
@@ -170,8 +211,9 @@ def test_the_guide_names_every_figure_and_no_other() -> None:
 
 
 def test_what_the_guide_has_an_answer_to_is_what_the_keeper_says() -> None:
-    """Every line quoted in its last table, `...` and N aside, stands in the keeper's source."""
-    source = "\n".join(path.read_text() for path in (ROOT / "keeper").rglob("*.py"))
+    """Every line quoted in its last table, `...` and N aside, stands in the source."""
+    files = (path for package in ("keeper", "feed") for path in (ROOT / package).rglob("*.py"))
+    source = "\n".join(path.read_text() for path in files)
     _, _, answers = GUIDE.read_text().partition("## What to do when")
     rows = re.findall(r"^\| (`[^|]+) \|", answers, re.MULTILINE)
     said = [quote for row in rows for quote in re.findall(r"`([^`]+)`", row)]

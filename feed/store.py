@@ -1,0 +1,142 @@
+"""What several instances share by a Redis, or one keeps to itself: small values, and counts.
+
+Redis may be gone at any time. Then each instance goes on alone, and nobody waits for it long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import structlog
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from keeper.errors import StoreDown
+
+log = structlog.get_logger()
+
+_CONNECTIONS = 16  # to a Redis at a time; who finds none free waits
+_PATIENCE = 1.0  # seconds for a connection, and for an answer
+_HURRY = 0.5  # seconds for a count, for which somebody waits
+_ALONE = 10.0  # seconds for which a Redis that failed is not asked for counts
+_IPV6_NETWORK = 64  # bits of an address that tell one customer from another
+
+
+class MemoryStore:
+    """A `keeper.ports.Store` of one process.
+
+    Args:
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: dict[str, tuple[float, bytes]] = {}  # until when, and what
+
+    async def put(self, key: str, value: bytes, seconds: float) -> None:
+        now = self._clock()
+        self._kept = {k: kept for k, kept in self._kept.items() if now < kept[0]}
+        self._kept[key] = now + seconds, value
+
+    async def get(self, key: str) -> bytes | None:
+        until, value = self._kept.get(key, (0.0, b""))
+        return value if self._clock() < until else None
+
+
+class RedisStore:
+    """A `keeper.ports.Store` that is shared. It never shows the Redis's URL or its words."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def put(self, key: str, value: bytes, seconds: float) -> None:
+        with _asking():
+            await self._redis.set(key, value, px=round(seconds * 1000))
+
+    async def get(self, key: str) -> bytes | None:
+        with _asking():
+            value = await self._redis.get(key)
+            return None if value is None else bytes(value)
+
+
+def connect(url: str) -> Redis:
+    """A Redis behind few connections. Raises ValueError for an option that there is not."""
+    seconds = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=_CONNECTIONS,
+        timeout=_PATIENCE,
+        retry=Retry(NoBackoff(), 0),
+        **seconds,
+    )
+    return Redis.from_pool(pool)
+
+
+@contextlib.contextmanager
+def _asking() -> Iterator[None]:
+    """Whatever goes wrong with the Redis inside is raised as StoreDown."""
+    try:
+        yield
+    except (RedisError, OSError, TypeError, ValueError) as exc:  # the last two: it is no Redis
+        raise StoreDown(f"Redis fails: {type(exc).__name__}") from exc
+
+
+class Limiter:
+    """How often a network address may do what, counted by all who share the Redis.
+
+    An IPv6 address counts as its network of 64 bits. While the Redis is gone each counts alone.
+
+    Args:
+        rates: by kind: "rest" for requests, "connect" for websockets.
+        redis: None: this process counts alone.
+    """
+
+    def __init__(self, rates: Mapping[str, RateLimitItem], redis: Redis | None = None) -> None:
+        self._rates = rates
+        self._own = FixedWindowRateLimiter(MemoryStorage())
+        self._shared: FixedWindowRateLimiter | None = None
+        if redis:
+            options: dict[str, Any] = {"connection_pool": redis.connection_pool}
+            storage = RedisStorage("redis://", implementation="redispy", **options)
+            self._shared = FixedWindowRateLimiter(storage)
+        self._alone_until = 0.0
+
+    async def hit(self, kind: str, address: str) -> float | None:
+        """Counts one; None when it is allowed, else the seconds to wait. Never raises."""
+        what = self._rates[kind], "lottochain", kind, _network(address)
+        begun = time.monotonic()
+        if self._shared and begun >= self._alone_until:
+            try:
+                with _asking():
+                    async with asyncio.timeout(_HURRY):
+                        return await _hit(self._shared, *what)
+            except StoreDown as exc:
+                if begun >= self._alone_until:  # the first that found out
+                    log.warning("limits are counted by this instance alone", why=str(exc))
+                self._alone_until = time.monotonic() + _ALONE
+        return await _hit(self._own, *what)
+
+
+async def _hit(counts: FixedWindowRateLimiter, rate: RateLimitItem, *who: str) -> float | None:
+    if await counts.hit(rate, *who):
+        return None
+    return max(0.0, (await counts.get_window_stats(rate, *who)).reset_time - time.time())
+
+
+def _network(address: str) -> str:
+    """By what a client is told from others."""
+    try:
+        network = ipaddress.ip_network((address.partition("%")[0], _IPV6_NETWORK), strict=False)
+    except ValueError:  # IPv4, in which no network has so many bits; or no address
+        return address
+    return str(network)

@@ -1,0 +1,169 @@
+"""What is known of results before and just after they stand: what the sources say, and the votes.
+
+What the sources say comes from the keepers that ask them, by the store that instances share; the
+committees every instance reads from the chain itself.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import structlog
+
+from keeper import show
+from keeper.chain.contracts import ContractMarket, ContractOracle
+from keeper.errors import ChainError, StoreDown, WrongContract
+from keeper.follow import Follower
+from keeper.ports import Fetched, Store
+from keeper.projection import RoundView
+
+log = structlog.get_logger()
+
+Told = Mapping[str, Any]
+"""What is said of one round, as JSON tells it."""
+
+_UNKNOWN: Told = {"asked": None, "voting": None}
+_LATELY = 4 * 86_400  # seconds since the draw for which a round is told of
+_MOST = 8  # rounds of a market, the latest
+_KEPT = 7 * 86_400.0  # seconds for which the store keeps what the sources said
+_SILENT = 1200  # seconds: longer a keeper that is well does not leave its sources unasked
+
+
+class Asked:
+    """What the sources said to this keeper, told to all instances."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def note(
+        self,
+        market: ContractMarket,
+        round_id: int,
+        date: dt.date,
+        fetched: Sequence[Fetched],
+        evidence: bytes | None = None,
+    ) -> None:
+        """Takes the answers of an asking, and the digest of what was kept of them, if it was.
+
+        Without one, that of an earlier asking with the same draw counts on. A store that is down
+        is passed over: the next asking is told again.
+        """
+        told = show.draw_json(market.game, date, [f.answer for f in fetched])
+        for source, f in zip(told["sources"], fetched, strict=True):
+            source["at"] = f.at
+        told["askedAt"] = max(f.at for f in fetched)
+        told["evidenceHash"] = None if evidence is None else f"0x{evidence.hex()}"
+        key = _key(market, round_id)
+        try:
+            before = _decoded(await self._store.get(key)) or {}
+            if all(told.get(k) == before.get(k) for k in ("verdict", "whites", "special")):
+                told["evidenceHash"] = told["evidenceHash"] or before.get("evidenceHash")
+            await self._store.put(key, orjson.dumps(told), _KEPT)
+        except StoreDown as exc:
+            log.warning("what the sources say is not shared", why=str(exc))
+
+
+class Oracles:
+    """How the rounds of all markets come to their results.
+
+    Args:
+        tell: is given all of it, each time it was looked at.
+    """
+
+    def __init__(
+        self,
+        markets: Sequence[ContractMarket],
+        follower: Follower,
+        store: Store,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._markets, self._follower, self._store, self._tell = markets, follower, store, tell
+        self._rounds: dict[tuple[str, int], Told] = {}
+        self._oracles: dict[tuple[str, str], ContractOracle] = {}
+
+    def of(self, market: str, round_id: int) -> Told | None:
+        """What is known of a round; None before its draw, and days after it."""
+        return self._rounds.get((market, round_id))
+
+    async def run(self, seconds: float) -> None:
+        """For ever looks again after so many seconds."""
+        while True:
+            if head := self._follower.head:
+                found: dict[tuple[str, int], Told] = {}
+                for market in self._markets:
+                    rounds = self._follower.views[market.address].rounds.values()
+                    late = [r for r in rounds if 0 <= head.timestamp - r.draw_time <= _LATELY]
+                    for r in sorted(late, key=lambda r: r.draw_time)[-_MOST:]:
+                        found[market.address, r.id] = await self._told(market, r, head.timestamp)
+                self._rounds = found
+                self._tell({"rounds": list(found.values())})
+            await asyncio.sleep(seconds)
+
+    async def _told(self, market: ContractMarket, r: RoundView, now: int) -> Told:
+        """What is known of a round; what cannot be learnt now stays as it was."""
+        before = self._rounds.get((market.address, r.id), _UNKNOWN)
+        asked, voting, down = before["asked"], before["voting"], False
+        try:
+            asked = _decoded(await self._store.get(_key(market, r.id))) or asked
+        except StoreDown:
+            down = True
+        number = voting and voting["proposal"] and voting["proposal"]["winningNumber"]
+        if not (r.book.finished and voting and r.winning_number in (None, number)):
+            with contextlib.suppress(ChainError):  # who follows the chain says why
+                voting = await self._voting(market, r)
+        fits = asked and r.winning_number in (None, asked.get("winningNumber"))
+        age = time.time() - asked["askedAt"] if asked else now - r.draw_time
+        return {
+            "market": market.address,
+            "game": market.game.name,
+            "roundId": r.id,
+            "drawTime": r.draw_time,
+            "status": r.status_at(now).name,
+            "winningNumber": r.winning_number,
+            "oracle": r.oracle,
+            "voting": voting,
+            "asked": asked,
+            "evidenceHash": asked.get("evidenceHash") if asked and fits else None,
+            "stale": down or (age > _SILENT and not r.book.finished),
+        }
+
+    async def _voting(self, market: ContractMarket, r: RoundView) -> Told | None:
+        """What a committee has come to, now; None when one account decides. Raises ChainError."""
+        by = market.address, r.oracle
+        if by not in self._oracles:
+            self._oracles[by] = ContractOracle(market, r.oracle)
+        try:
+            s = await self._oracles[by].standing(r.id, None)
+        except WrongContract:
+            return None
+        voters = s.committee.reporters
+        votes = await asyncio.gather(*(self._oracles[by].vote_of(r.id, v) for v in voters))
+        proposal = {"winningNumber": s.number, "finalizableAt": s.finalizable_at}
+        return {
+            "quorum": s.committee.quorum,
+            "disputeWindow": s.committee.dispute_window,
+            "guardian": s.committee.guardian,
+            "ballot": s.ballot,
+            "votes": [
+                {"reporter": voter, "draw": vote and vote.plain()}
+                for voter, vote in zip(voters, votes, strict=True)
+            ],
+            "proposal": proposal if s.finalizable_at else None,
+        }
+
+
+def _key(market: ContractMarket, round_id: int) -> str:
+    return f"lottochain:{market.rpc.chain_id}:asked:{market.address}:{round_id}"
+
+
+def _decoded(kept: bytes | None) -> Told | None:
+    """What the store has; None when that is not what a keeper wrote."""
+    try:
+        told = orjson.loads(kept or b"null")
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and isinstance(told.get("askedAt"), int) else None

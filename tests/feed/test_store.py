@@ -1,0 +1,193 @@
+"""What instances share: the same by a real Redis and in memory, and what is left without it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from feed.store import Limiter, MemoryStore, RedisStore, connect
+from keeper.errors import StoreDown
+from keeper.ports import Store
+from tests.feed.world import World, connected, created, serving
+from tests.keeper.redisfixture import RedisServer, running_redis
+
+RATES = {"rest": RateLimitItemPerMinute(3), "connect": RateLimitItemPerMinute(2)}
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with running_redis(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: RedisServer) -> AsyncIterator[Redis]:
+    async with connect(server.url) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", "redis"])
+def shared(request: pytest.FixtureRequest) -> Redis | None:
+    """The Redis, or None where everything is kept in memory."""
+    return request.getfixturevalue("redis") if request.param == "redis" else None
+
+
+@pytest.fixture
+def store(shared: Redis | None) -> Store:
+    return RedisStore(shared) if shared else MemoryStore()
+
+
+async def allowed(limiter: Limiter, kind: str, address: str, times: int = 10) -> int:
+    """How many of so many tries at once."""
+    return [await limiter.hit(kind, address) for _ in range(times)].count(None)
+
+
+# ---- values
+
+
+async def test_a_value_is_kept_until_it_is_replaced_or_its_time_is_over(store: Store) -> None:
+    assert await store.get("a") is None
+    await store.put("a", b"\x00\xff", 60)
+    await store.put("b", b"other", 60)
+    assert await store.get("a") == b"\x00\xff"
+    await store.put("a", b"", 0.2)
+    assert await store.get("a") == b""
+    await asyncio.sleep(0.25)
+    assert await store.get("a") is None
+    assert await store.get("b") == b"other"
+
+
+async def test_what_is_over_takes_no_memory() -> None:
+    now = 0.0
+    store = MemoryStore(lambda: now)
+    for i in range(1000):
+        now += 1
+        await store.put(str(i), b"value", 10)
+    assert len(store._kept) == 10
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_a_redis_that_is_gone_is_one_error_soon(server: RedisServer, how: str) -> None:
+    async with connect(server.url) as redis:
+        store = RedisStore(redis)
+        await store.put("a", b"value", 60)
+        await server.kill() if how == "killed" else server.freeze()
+        begin = time.monotonic()
+        for asked in (store.get("a"), store.put("a", b"", 1)):
+            with pytest.raises(StoreDown, match="Redis fails: ") as told:
+                await asked
+            assert str(server.port) not in str(told.value)
+        assert time.monotonic() - begin < 5
+
+
+async def test_many_at_once_wait_for_one_of_few_connections(redis: Redis) -> None:
+    store = RedisStore(redis)
+    await asyncio.gather(*(store.put(f"{i}", b"value", 60) for i in range(300)))
+    found = await asyncio.gather(*(store.get(f"{i}") for i in range(300)))
+    assert found == [b"value"] * 300
+    assert int((await redis.info("clients"))["connected_clients"]) <= 16
+
+
+def test_an_option_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="max_connections"):
+        connect("redis://127.0.0.1/0?max_connections=none")
+
+
+# ---- limits
+
+
+async def test_an_address_may_do_each_so_often_and_hears_how_long_to_wait(
+    shared: Redis | None,
+) -> None:
+    limiter = Limiter(RATES, shared)
+    assert await allowed(limiter, "rest", HERE) == 3
+    wait = await limiter.hit("rest", HERE)
+    assert wait is not None
+    assert 0 <= wait <= 61
+    assert await allowed(limiter, "connect", HERE) == 2
+    assert await allowed(limiter, "rest", THERE) == 3
+
+
+async def test_after_the_wait_it_may_again(shared: Redis | None) -> None:
+    limiter = Limiter({"rest": RateLimitItemPerSecond(2)}, shared)
+    assert await allowed(limiter, "rest", HERE, 3) == 2
+    wait = await limiter.hit("rest", HERE)
+    await asyncio.sleep((wait or 0) + 1)
+    assert await allowed(limiter, "rest", HERE, 3) == 2
+
+
+async def test_instances_count_together_only_by_a_redis(shared: Redis | None) -> None:
+    one, other = Limiter(RATES, shared), Limiter(RATES, shared)
+    assert await allowed(one, "rest", HERE, 2) == 2
+    assert await allowed(other, "rest", HERE) == (1 if shared else 3)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8::1", "2001:db8:0:0:ffff::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("fe80::1%eth0", "fe80::2", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "", True),
+    ],
+)
+async def test_an_ipv6_customer_is_a_network(first: str, second: str, same: bool) -> None:
+    limiter = Limiter(RATES)
+    assert await allowed(limiter, "rest", first) == 3
+    assert await allowed(limiter, "rest", second) == (0 if same else 3)
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_without_its_redis_each_counts_alone_and_nobody_waits_long(
+    server: RedisServer, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feed.store._ALONE", 0.5)
+    async with connect(server.url) as redis:
+        limiter = Limiter(RATES, redis)
+        assert await allowed(limiter, "rest", HERE, 2) == 2
+        with capture_logs() as logs:
+            await server.kill() if how == "killed" else server.freeze()
+            begin = time.monotonic()
+            at_once = await asyncio.gather(*(limiter.hit("rest", HERE) for _ in range(50)))
+            assert at_once.count(None) == 3
+            assert await allowed(limiter, "rest", HERE, 100) == 0
+            assert time.monotonic() - begin < 2
+            await (server.start() if how == "killed" else asyncio.to_thread(server.thaw))
+            await asyncio.sleep(0.6)
+            await limiter.hit("connect", HERE)
+        assert [line["event"] for line in logs] == ["limits are counted by this instance alone"]
+        assert str(server.port) not in str(logs)
+        assert await allowed(Limiter(RATES, redis), "connect", HERE) == 1
+
+
+# ---- what is served
+
+
+async def test_too_many_connections_a_minute_are_refused_before_the_upgrade() -> None:
+    world = World()
+    world.mine(created())
+    limiter = Limiter(RATES)
+    async with serving(world, limiter=limiter) as session, connected(session), connected(session):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            await session.ws_connect("/ws")
+        assert refusal.value.status == 429
+        assert refusal.value.headers is not None
+        assert 0 <= int(refusal.value.headers["Retry-After"]) <= 61
+
+
+async def test_an_operator_shows_its_health_and_nothing_else() -> None:
+    async with serving(World(), public=False) as session:
+        for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200)):
+            assert (await session.get(path)).status == status
+        for path in ("/ws", "/api/round", "/api/round/powerball/1"):
+            assert (await session.get(path)).status == 404
