@@ -19,7 +19,7 @@ from keeper import app
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent
 from tests.bench.frames import stamp
-from tests.feed.world import ANN, POWER, E, World, bet, created
+from tests.feed.world import ANN, POWER, E, World, bet, created, unlimited
 
 
 class Fed(World):
@@ -55,7 +55,7 @@ def sample() -> dict[str, Any]:
 async def serve() -> None:
     """Until the input ends."""
     fed = Fed(patient="patient" in sys.argv)
-    server = Server(fed.hub, dict, list, [])
+    server = Server(fed.hub, dict, list, unlimited(), [])
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -106,6 +106,11 @@ class _Errors(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+def unlimited() -> Limiter:
+    """One that allows everything."""
+    return Limiter(dict.fromkeys(("rest", "connect"), RateLimitItemPerSecond(10**6)))
+
+
 class Served(Protocol):
     """Whose hub is served, and who hears where."""
 
@@ -128,7 +133,7 @@ async def serving(
     """
     errors = _Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
-    limiter = limiter or Limiter(dict.fromkeys(("rest", "connect"), RateLimitItemPerSecond(10**6)))
+    limiter = limiter or unlimited()
     server = Server(world.hub, lambda: health or {}, lambda: troubles, limiter, [PAGE])
     runner = web.AppRunner(server.application(public=public), access_log=None)
     await runner.setup()
