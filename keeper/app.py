@@ -18,11 +18,15 @@ import uvloop
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
+from feed.api import Api
+from feed.history import History
+from feed.http import Gate
 from feed.hub import Hub
 from feed.server import Server
 from keeper import metrics, notify
 from keeper.chain import keys, records
 from keeper.chain.contracts import ContractMarket
+from keeper.chain.events import EventFeed
 from keeper.chain.fees import GWEI, Pricing
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
@@ -112,7 +116,10 @@ async def run(settings: Settings, *, send: bool) -> None:
         sources = await stack.enter_async_context(publishers(settings))
         depth = None if settings.confirmations == "finalized" else settings.confirmations
         hub = Hub(rpc.chain_id)
-        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth, hub)
+        history = History(settings.history_file)
+        stack.callback(history.close)
+        reading = settings.log_blocks, settings.poll_seconds, depth
+        follower = Follower(rpc, markets, *reading, hub, history)
         sender = Simulator(rpc, None if account is None else str(account.address))
         told = {"account": sender.address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
@@ -134,7 +141,9 @@ async def run(settings: Settings, *, send: bool) -> None:
         for market in markets:
             parts = market, follower, sender, sources, FileEvidence(settings.data_dir), terms
             jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
-        runner = _web(settings, hub, told)
+        encode = {market.address: market.encode for market in markets}
+        api = Api(hub, history, rpc.chain_id, encode)
+        runner = _web(settings, hub, api, told)
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, settings.http_host, settings.http_port)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -145,6 +154,25 @@ async def run(settings: Settings, *, send: bool) -> None:
         for job in running:
             job.cancel()
     log.info("stopped")
+
+
+async def reindex(settings: Settings, tell: Callable[[int, int], None]) -> int:
+    """Makes the history anew from the chain; the number of the last block in it.
+
+    `tell` hears up to which block it was read, and of how many. Raises KeeperError; what there was
+    before then still stands.
+    """
+    async with connected(settings) as (rpc, markets):
+        feed = EventFeed(rpc, markets, settings.log_blocks)
+        with History.anew(settings.history_file) as history:
+            while True:
+                batch = await feed.poll()
+                if batch.lost and not batch.survives:
+                    history.begin()
+                history.take(batch.settled, batch.unsettled)
+                tell(batch.read.number, batch.newest)
+                if batch.complete:
+                    return batch.read.number
 
 
 def _pricing(settings: Settings) -> Pricing:
@@ -177,7 +205,9 @@ async def _in_funds(sender: KeySender, least: int) -> None:
         await asyncio.sleep(_BALANCE_SECONDS)
 
 
-def _web(settings: Settings, hub: Hub, health: Mapping[str, object]) -> web.AppRunner:
+def _web(
+    settings: Settings, hub: Hub, api: Api, health: Mapping[str, object]
+) -> web.AppRunner:
     """What is served."""
 
     def troubles() -> list[str]:
@@ -186,7 +216,8 @@ def _web(settings: Settings, hub: Hub, health: Mapping[str, object]) -> web.AppR
         age = int(time.time()) - head.timestamp
         return [f"the newest block is {age} s old"] if age > settings.head_age else []
 
-    server = Server(hub, lambda: health, troubles, settings.origins)
+    gate = Gate(settings.origins, settings.hosts, settings.proxies)
+    server = Server(hub, lambda: health, troubles, gate, api)
     return web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
 
 

@@ -7,12 +7,17 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
 
+from feed.api import Api
 from feed.client import Limits
+from feed.history import History
+from feed.http import Gate
 from feed.hub import Hub
 from feed.server import Server
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
@@ -42,6 +47,8 @@ class World:
         self.number, self.time, self.salt = 100, START, 0
         self.silently = False  # mine without telling the hub
         self.url = ""
+        self.history: History | None = None  # while it is served
+        self.settled = 0  # how many of the events can be void no more
 
     @property
     def head(self) -> Head:
@@ -57,9 +64,17 @@ class World:
             events.append(ChainEvent(market, name, args, *at))
             by_market[market].apply(events[-1])
         self.events += events
+        if self.history:
+            self.history.take((), self.events[self.settled :])
         if not self.silently:
             by_market_first = sorted(events, key=lambda e: e.market, reverse=True)
             self.hub.publish(by_market_first, self.head, finalized)
+
+    def settle(self) -> None:
+        """What happened up to now is void no more."""
+        assert self.history
+        self.history.take(self.events[self.settled :], ())
+        self.settled = len(self.events)
 
 
 def stranger(number: int) -> str:
@@ -95,6 +110,11 @@ def channel(round_id: int = 1, market: str = POWER) -> str:
     return f"round:{market}:{round_id}"
 
 
+def spelled(market: str, function: str, *args: Any) -> str:
+    """In the place of a call's data: what it would say."""
+    return "0x" + f"{market} {function} {args}".encode().hex()
+
+
 class _Errors(logging.Handler):
     def __init__(self, level: int) -> None:
         super().__init__(level)
@@ -117,6 +137,8 @@ async def serving(
     health: Mapping[str, Any] | None = None,
     faults: tuple[str, ...] = (),
     troubles: Sequence[str] = (),
+    history: Path = Path(":memory:"),
+    **gate: Any,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """The world's server on a free port, and a session whose base it is.
 
@@ -124,7 +146,13 @@ async def serving(
     """
     errors = _Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
-    server = Server(world.hub, lambda: health or {}, lambda: troubles, [PAGE])
+    kept = History(history)
+    if isinstance(world, World):
+        world.history = kept
+        kept.take((), world.events)
+    encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
+    api = Api(world.hub, kept, 31337, encode, stats_seconds=0)
+    server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
     runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -136,6 +164,7 @@ async def serving(
     finally:
         running.cancel()
         await runner.cleanup()
+        kept.close()
         logging.getLogger().removeHandler(errors)
     assert errors.messages == list(faults)
 
