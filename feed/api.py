@@ -62,6 +62,11 @@ def _digits(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """JSON has one kind of numbers: 1.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 _HEX = r"0x[0-9a-fA-F]{40}"
 _Address = Annotated[
     str, StringConstraints(pattern=f"^{_HEX}$"), AfterValidator(to_checksum_address)
@@ -69,6 +74,7 @@ _Address = Annotated[
 _Market = Annotated[str, StringConstraints(pattern=f"^({_HEX}|[a-z][a-z-]{{0,30}})$")]
 _Positive = Annotated[int, BeforeValidator(_digits), Field(ge=1, lt=10**18)]
 _Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=100)]
+_Whole = Annotated[int, BeforeValidator(_whole)]
 _Wei = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,76})$")]
 _Place = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}:[0-9]{1,18}:0x[0-9a-fA-F]{40}$")]
 
@@ -110,8 +116,8 @@ class BetAsked(OfUser, strict=True):
     """A bet that is about to be placed; of the numbers the contract has to say what is wrong."""
 
     market: _Market
-    roundId: int = Field(ge=0, lt=2**53)  # noqa: N815 - as in JSON
-    prediction: int = Field(ge=0, le=255)
+    roundId: _Whole = Field(ge=0, lt=2**53)  # noqa: N815 - as in JSON
+    prediction: _Whole = Field(ge=0, le=255)
     amount: _Wei
 
 

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 STATIC_SECONDS = 24 * 3600
 _PREFLIGHT_SECONDS = 3600
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_PORT = re.compile(r":[0-9]*$")
 _OURS = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by who runs the machine
 _READABLE = "ETag, Retry-After, X-Request-Id"
 
@@ -143,7 +144,7 @@ class Gate:
         """Raises Problem when the request is not to be answered."""
         if request.path in _OURS:
             return
-        host = request.host.rpartition(":")[0] if ":" in request.host else request.host
+        host = _PORT.sub("", request.host)
         if self.hosts and host.lower() not in self.hosts:
             raise Problem(421, "unknown_host", "this is not a name of the server")
         kind = "connect" if request.path == "/ws" else "rest"

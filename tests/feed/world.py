@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
-from feed.api import Api
+from feed.api import Api, OracleOf
 from feed.client import Limits
 from feed.history import History
 from feed.http import Gate
@@ -138,6 +138,7 @@ async def serving(
     faults: tuple[str, ...] = (),
     troubles: Sequence[str] = (),
     history: Path = Path(":memory:"),
+    oracle_of: OracleOf = lambda _market, _round_id: None,
     **gate: Any,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """The world's server on a free port, and a session whose base it is.
@@ -151,7 +152,7 @@ async def serving(
         world.history = kept
         kept.take((), world.events)
     encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
-    api = Api(world.hub, kept, 31337, encode, stats_seconds=0)
+    api = Api(world.hub, kept, 31337, encode, oracle_of, stats_seconds=0)
     server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
     runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()
