@@ -205,9 +205,7 @@ async def _in_funds(sender: KeySender, least: int) -> None:
         await asyncio.sleep(_BALANCE_SECONDS)
 
 
-def _web(
-    settings: Settings, hub: Hub, api: Api, health: Mapping[str, object]
-) -> web.AppRunner:
+def _web(settings: Settings, hub: Hub, api: Api, health: Mapping[str, object]) -> web.AppRunner:
     """What is served."""
 
     def troubles() -> list[str]:
