@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from feed.views import event_data
-from keeper.errors import HistoryError
+from keeper.errors import ConfigError, HistoryError
 from keeper.ports import ChainEvent
 
 log = logging.getLogger(__name__)
@@ -99,11 +99,14 @@ class History:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises HistoryError when the file cannot be used."""
+        """Raises ConfigError when its folder cannot be, HistoryError when the file cannot."""
         self._path = path
         self._recent: Sequence[ChainEvent] = ()
-        with suppress(OSError):  # SQLite will tell that it cannot open the file
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            why = f"LOTTOCHAIN_HISTORY: cannot open {path.parent}: {exc.strerror}"
+            raise ConfigError(why) from exc
         self._engine = create_engine(URL.create("sqlite", database=str(path)))
         # Of the thread alone: what the file does not hold yet, and up to where it holds all.
         self._owed: list[ChainEvent] = []
@@ -121,7 +124,7 @@ class History:
     def anew(cls, path: Path) -> Iterator[Self]:
         """One that takes the place of what stands at `path` when all was written.
 
-        Nobody may use that meanwhile. Raises HistoryError.
+        Nobody may use that meanwhile. Raises ConfigError, HistoryError.
         """
         fresh = path.with_name(f"{path.name}.new")
         _remove(fresh)
