@@ -5,9 +5,11 @@ What is asked is a typed model, or a problem; what is told is kept until the cha
 
 from __future__ import annotations
 
+import asyncio
 import re
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import orjson
@@ -23,12 +25,13 @@ from pydantic import (
 )
 
 from feed.board import Board
-from feed.history import History, Win
+from feed.history import History
 from feed.http import Body, Problem, cached, described
 from feed.hub import Hub
 from feed.quote import Refusal, quote
 from feed.views import of_round
 from keeper.domain.lines import outcome
+from keeper.errors import HistoryError
 from keeper.projection import MarketView, RoundView
 
 NEWS_SECONDS, BETS_SECONDS, FINISHED_SECONDS = 10, 60, 15 * 60  # how long caches may keep it
@@ -37,7 +40,7 @@ _BATCH = 100  # rounds in one transaction that claims
 
 M = TypeVar("M", bound="Asked")
 _Json = dict[str, Any]
-_Due = tuple[MarketView, RoundView, int, int]  # what it owes: winnings and refund, wei
+_Tell = Callable[[Any], Awaitable[_Json]]  # to a question that is valid
 
 
 class Encode(Protocol):
@@ -163,11 +166,7 @@ async def _sent(model: type[M], request: web.Request) -> M:
 
 
 class Api:
-    """The answers.
-
-    Attributes:
-        stats_seconds: how long figures are kept.
-    """
+    """The answers."""
 
     def __init__(
         self,
@@ -176,117 +175,116 @@ class Api:
         chain_id: int,
         encode: Mapping[str, Encode],
         oracle_of: OracleOf = lambda _market, _round_id: None,
-        stats_seconds: float = NEWS_SECONDS,
     ) -> None:
         """`encode` has every market's by its address."""
         self._hub, self._history, self._chain_id = hub, history, chain_id
         self._encode, self._oracle_of = encode, oracle_of
-        self.stats_seconds = stats_seconds
-        self._kept: dict[Asked | str, Body] = {}
+        self._kept: dict[tuple[str, Asked], tuple[Body, int]] = {}
         self._kept_at: object = None
-        self._stats, self._stats_until = Body.of(b""), 0.0
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Everything at its path."""
         router.add_get("/openapi.yaml", described("openapi.yaml"))
-        router.add_get("/api/round", self._open_rounds)
-        router.add_get("/api/round/{market}/{id}", self._round)
-        router.add_get("/api/rounds", self._rounds)
-        router.add_get("/api/bets/{user}", self._bets)
-        router.add_get("/api/claim/{user}", self._claims)
-        router.add_get("/api/stats", self._figures)
-        router.add_get("/api/oracle/{market}/{id}", self._oracle)
-        router.add_post("/api/bet", self._bet)
-        router.add_post("/api/claim", self._claim)
+        for path, model, tell, seconds in (
+            ("/api/round", Asked, self._open_rounds, NEWS_SECONDS),
+            ("/api/round/{market}/{id}", OfRound, self._round, NEWS_SECONDS),
+            ("/api/rounds", OfRounds, self._rounds, NEWS_SECONDS),
+            ("/api/oracle/{market}/{id}", OfRound, self._oracle, NEWS_SECONDS),
+            ("/api/bets/{user}", OfBets, self._bets, BETS_SECONDS),
+            ("/api/claim/{user}", OfUser, self._claims, NEWS_SECONDS),
+            ("/api/stats", Asked, self._figures, NEWS_SECONDS),
+        ):
+            router.add_get(path, partial(self._get, path, model, tell, seconds))
+        router.add_post("/api/bet", partial(self._post, BetAsked, self._bet))
+        router.add_post("/api/claim", partial(self._post, ClaimAsked, self._claim))
+
+    async def tell_stats(self, tell: Callable[[str, _Json], None]) -> None:
+        """For ever hands on the figures, as the channel "stats" has them."""
+        while True:
+            if self._hub.board.head:
+                with suppress(HistoryError):  # which is in the log
+                    tell("stats", await self._figures(Asked()))
+            await asyncio.sleep(NEWS_SECONDS)
+
+    async def _get(
+        self, path: str, model: type[Asked], tell: _Tell, seconds: int, request: web.Request
+    ) -> web.Response:
+        """Looks for an answer only once between two looks at the chain."""
+        key = path, _asked(model, request)
+        at = self._board().position  # another one after each look
+        if self._kept_at is not at or len(self._kept) >= _KEPT:
+            self._kept, self._kept_at = {}, at
+        if (answer := self._kept.get(key)) is None:
+            kept, told = self._kept, await tell(key[1])
+            over = told.get("status") in ("FINALIZED", "CANCELLED")
+            answer = Body.of(orjson.dumps(told)), FINISHED_SECONDS if over else seconds
+            kept[key] = answer  # where it belongs: there may be news meanwhile
+        return cached(request, *answer)
+
+    async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
+        told = await tell(await _sent(model, request))
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     # ---- rounds
 
-    async def _open_rounds(self, request: web.Request) -> web.Response:
+    async def _open_rounds(self, _: Asked) -> _Json:
         """The open rounds of all markets."""
-        _asked(Asked, request)
+        return {"rounds": [self._told(m, r) for m, r in self._having("OPEN")]}
 
-        async def told() -> _Json:
-            return {"rounds": [self._told(m, r) for m, r in self._having("OPEN")]}
+    async def _round(self, asked: OfRound) -> _Json:
+        return self._told(*self._find(asked))
 
-        return cached(request, await self._keep("open", told), NEWS_SECONDS)
-
-    async def _round(self, request: web.Request) -> web.Response:
-        asked = _asked(OfRound, request)
-        market, r = self._find(asked)
-
-        async def told() -> _Json:
-            return self._told(market, r)
-
-        seconds = FINISHED_SECONDS if r.book.finished else NEWS_SECONDS
-        return cached(request, await self._keep(asked, told), seconds)
-
-    async def _rounds(self, request: web.Request) -> web.Response:
+    async def _rounds(self, asked: OfRounds) -> _Json:
         """Rounds by their draws, the latest first."""
-        asked = _asked(OfRounds, request)
         market = asked.market and self._market(asked.market)
+        found = [
+            ((r.draw_time, r.id, m.address.lower()), m, r)
+            for m, r in self._having(asked.status)
+            if market in (None, m)
+        ]
+        if asked.before:
+            draw, number, address = asked.before.split(":")
+            found = [f for f in found if f[0] < (int(draw), int(number), address.lower())]
+        found.sort(key=lambda f: f[0], reverse=True)
+        page = found[: asked.limit]
+        after = ":".join(map(str, page[-1][0])) if len(found) > len(page) else None
+        return {"rounds": [self._told(m, r) for _, m, r in page], "next": after}
 
-        async def told() -> _Json:
-            found = [
-                ((r.draw_time, r.id, m.address.lower()), m, r)
-                for m, r in self._having(asked.status)
-                if market in (None, m)
-            ]
-            if asked.before:
-                draw, number, address = asked.before.split(":")
-                found = [f for f in found if f[0] < (int(draw), int(number), address.lower())]
-            found.sort(key=lambda f: f[0], reverse=True)
-            page = found[: asked.limit]
-            after = ":".join(map(str, page[-1][0])) if len(found) > len(page) else None
-            return {"rounds": [self._told(m, r) for _, m, r in page], "next": after}
-
-        return cached(request, await self._keep(asked, told), NEWS_SECONDS)
-
-    async def _oracle(self, request: web.Request) -> web.Response:
+    async def _oracle(self, asked: OfRound) -> _Json:
         """How a round is decided, as far as it is known."""
-        market, r = self._find(_asked(OfRound, request))
-        told = self._oracle_of(market.address, r.id)
-        if told is None:
+        market, r = self._find(asked)
+        if (told := self._oracle_of(market.address, r.id)) is None:
             raise Problem(404, "unknown_decision", "nothing is known of how it is decided")
-        return cached(request, Body.of(orjson.dumps(told)), NEWS_SECONDS)
+        return {**told}
 
     # ---- of a user
 
-    async def _bets(self, request: web.Request) -> web.Response:
+    async def _bets(self, asked: OfBets) -> _Json:
         """The rounds in which somebody has bet, the last begun first, with these bets."""
-        asked = _asked(OfBets, request)
+        found = [
+            place
+            for place in await self._betting(asked.user)
+            if asked.before is None or place[0] < asked.before
+        ]
+        page = found[: asked.limit]
+        after = str(page[-1][0]) if len(found) > len(page) else None
+        rounds = [self._bets_of(m, r, asked.user) for _, m, r in page]
+        return {"user": asked.user, "rounds": rounds, "next": after}
 
-        async def told() -> _Json:
-            places = await self._history.rounds_of(asked.user)
-            later = [p for p in places if asked.before is None or p.position < asked.before]
-            page = later[: asked.limit]
-            after = str(page[-1].position) if len(later) > len(page) else None
-            known = {m.address: m for m in self._board().markets}
-            found = [(m, m.rounds.get(p.round_id)) for p in page if (m := known.get(p.market))]
-            rounds = [self._bets_of(m, r, asked.user) for m, r in found if r]
-            return {"user": asked.user, "rounds": rounds, "next": after}
-
-        return cached(request, await self._keep(asked, told), BETS_SECONDS)
-
-    async def _claims(self, request: web.Request) -> web.Response:
+    async def _claims(self, asked: OfUser) -> _Json:
         """What is due to somebody now."""
-        asked = _asked(OfUser, request)
-
-        async def told() -> _Json:
-            due = await self._due(asked.user)
-            total = sum(winnings + refund for _, _, winnings, refund in due)
-            claims = [
-                {**_head(m, r, self._board().now), "winnings": str(winnings), "refund": str(refund)}
-                for m, r, winnings, refund in due
-            ]
-            return {"user": asked.user, "total": str(total), "claims": claims}
-
-        return cached(request, await self._keep(asked, told), NEWS_SECONDS)
+        claims, total = [], 0
+        for _, m, r in await self._betting(asked.user):
+            winnings, refund = r.book.claimable(asked.user)
+            total += winnings + refund
+            if winnings or refund:
+                claims.append(self._head(m, r) | _due(r, asked.user))
+        return {"user": asked.user, "total": str(total), "claims": claims}
 
     # ---- transactions, which are for the user to sign
 
-    async def _bet(self, request: web.Request) -> web.Response:
+    async def _bet(self, asked: BetAsked) -> _Json:
         """What a bet would get, and the transaction that places it."""
-        asked = await _sent(BetAsked, request)
         board, market, amount = self._board(), self._market(asked.market), int(asked.amount)
         bet = asked.roundId, asked.prediction
         try:
@@ -294,84 +292,63 @@ class Api:
         except Refusal as e:
             raise Problem(409, e.error, str(e), args=e.values) from None
         told = {name: str(wei) for name, wei in quoted._asdict().items()}
-        call = self._call(market, amount, "placeBet", *bet)
-        whose = {**asked.model_dump(), "market": market.address}
-        return _fresh({**whose, **told, "cursor": str(board.position), "transaction": call})
+        told |= {"market": market.address, "cursor": str(board.position)}
+        return asked.model_dump() | told | self._call(market, amount, "placeBet", *bet)
 
-    async def _claim(self, request: web.Request) -> web.Response:
+    async def _claim(self, asked: ClaimAsked) -> _Json:
         """The transactions that pay all that is due: one a market, and what no batch may hold."""
-        asked = await _sent(ClaimAsked, request)
-        user, to = asked.user, asked.to or asked.user
+        user, to, calls = asked.user, asked.to or asked.user, []
         if not int(to, 16):
             raise Problem(409, "ZeroAddress", "nobody has this address", args={"what": "to"})
-        calls: list[_Json] = []
-        due = await self._due(user)
+        betting = await self._betting(user)
         for market in self._board().markets:
-            of = [(r, w + refund) for m, r, w, refund in due if m is market]
-            over = [(r, wei) for r, wei in of if r.book.finished]
+            of = [r for _, m, r in betting if m is market and any(r.book.claimable(user))]
+            over = [r for r in of if r.book.finished]
             for at in range(0, len(over), _BATCH):
                 batch = over[at : at + _BATCH]
-                numbers = [r.id for r, _ in batch]
-                amount = sum(wei for _, wei in batch)
-                calls.append(self._pays(market, numbers, amount, "claimWinningsBatch", numbers, to))
-            if to == user:  # nothing else is paid before the result, and to nobody else
-                waiting = [(r, wei) for r, wei in of if not r.book.finished]
-                calls += [self._pays(market, [r.id], w, "claimRefund", r.id) for r, w in waiting]
+                numbers = [r.id for r in batch]
+                calls.append(self._pays(market, batch, user, "claimWinningsBatch", numbers, to))
+            if to == user:  # before the result it is paid to nobody else
+                waiting = [r for r in of if not r.book.finished]
+                calls += [self._pays(market, [r], user, "claimRefund", r.id) for r in waiting]
         if not calls:
             nothing = {"roundId": 0, "user": user}
             raise Problem(409, "NothingDue", "nothing is due to this user now", args=nothing)
-        return _fresh({"user": user, "to": to, "claims": calls})
+        return {"user": user, "to": to, "claims": calls}
 
     def _pays(
-        self, market: MarketView, rounds: Sequence[int], amount: int, function: str, *args: Any
+        self, market: MarketView, rounds: list[RoundView], user: str, function: str, *args: Any
     ) -> _Json:
-        call = self._call(market, 0, function, *args)
-        what = {"market": market.address, "game": market.game.name, "function": function}
-        return {**what, "roundIds": rounds, "amount": str(amount), "transaction": call}
+        amount = sum(sum(r.book.claimable(user)) for r in rounds)
+        return {
+            "market": market.address,
+            "game": market.game.name,
+            "function": function,
+            "roundIds": [r.id for r in rounds],
+            "amount": str(amount),
+            **self._call(market, 0, function, *args),
+        }
 
     def _call(self, market: MarketView, value: int, function: str, *args: Any) -> _Json:
         data = self._encode[market.address](function, *args)
         to, chain = market.address, self._chain_id
-        return {"to": to, "data": data, "value": str(value), "chainId": chain}
+        return {"transaction": {"to": to, "data": data, "value": str(value), "chainId": chain}}
 
     # ---- figures
 
-    async def _figures(self, request: web.Request) -> web.Response:
-        _asked(Asked, request)
-        self._board()
-        if time.monotonic() >= self._stats_until:
-            self._stats = Body.of(orjson.dumps(await self.stats()))
-            self._stats_until = time.monotonic() + self.stats_seconds
-        return cached(request, self._stats, NEWS_SECONDS)
-
-    async def stats(self) -> dict[str, Any]:
-        """The figures of all markets together, and of each. Raises Problem, HistoryError."""
-        asked = self._board().markets
-        bettors = await self._history.bettors()
-        wins = [await self._history.biggest_win(m.address) for m in asked]
-        games: list[_Json] = []
-        for m, won in zip(asked, wins, strict=True):
-            books = [r.book for r in m.rounds.values()]
-            games.append(
-                {
-                    "market": m.address,
-                    "game": m.game.name,
-                    "rounds": len(books),
-                    "volume": str(sum(book.staked for book in books)),
-                    "matched": str(sum(book.total_matched for book in books)),
-                    "fees": str(sum(book.fees() for book in books)),
-                    "bettors": sum(market == m.address for market, _ in bettors),
-                    "biggestWin": won and _win(won),
-                }
-            )
-        best = max((win for win in wins if win), key=lambda win: win.amount, default=None)
-        return {
-            "rounds": sum(game["rounds"] for game in games),
-            **{n: str(sum(int(g[n]) for g in games)) for n in ("volume", "matched", "fees")},
-            "bettors": len({user for _, user in bettors}),
-            "biggestWin": best and _win(best),
-            "games": games,
-        }
+    async def _figures(self, _: Asked) -> _Json:
+        """Of all markets together, and of each."""
+        markets, bettors = self._board().markets, await self._history.bettors()
+        won = {m.address: await self._history.biggest_win(m.address) for m in markets}
+        games = [
+            {"market": m.address, "game": m.game.name}
+            | _sums([m], {user for market, user in bettors if market == m.address})
+            | {"biggestWin": won[m.address]}
+            for m in markets
+        ]
+        best = max((w for w in won.values() if w), key=lambda w: int(w["amount"]), default=None)
+        total = _sums(markets, {user for _, user in bettors})
+        return {**total, "biggestWin": best, "games": games}
 
     # ---- inside
 
@@ -379,16 +356,6 @@ class Api:
         if self._hub.board.head is None:
             raise Problem(503, "starting", "the server is still reading the chain", 1)
         return self._hub.board
-
-    async def _keep(self, key: Asked | str, tell: Callable[[], Awaitable[_Json]]) -> Body:
-        """The answer to a question, looked for only once between two looks at the chain."""
-        at = self._board().position  # another one after each look
-        if self._kept_at is not at or len(self._kept) >= _KEPT:
-            self._kept, self._kept_at = {}, at
-        if (body := self._kept.get(key)) is None:
-            kept, body = self._kept, Body.of(orjson.dumps(await tell()))
-            kept[key] = body  # into what was good when it was asked
-        return body
 
     def _market(self, name: str) -> MarketView:
         """By its game or its address. Raises Problem."""
@@ -433,41 +400,33 @@ class Api:
             }
             for index, bet in enumerate(book.bets_of(user))
         ]
-        winnings, refund = book.claimable(user)
-        due = {"winnings": str(winnings), "refund": str(refund), "settled": book.settled(user)}
-        return {**_head(market, r, self._board().now), "bets": bets, **due}
+        return {**self._head(market, r), "bets": bets, **_due(r, user)}
 
-    async def _due(self, user: str) -> list[_Due]:
-        """The rounds that owe a user anything now, the last begun first."""
+    def _head(self, market: MarketView, r: RoundView) -> _Json:
+        """Which round, and how it stands."""
+        told = of_round(market, r, self._board().now)
+        names = "market", "game", "status", "drawTime", "lockTime", "winningNumber"
+        return {"roundId": r.id} | {name: told[name] for name in names}
+
+    async def _betting(self, user: str) -> list[tuple[int, MarketView, RoundView]]:
+        """The rounds in which a user has bet, as they are now, the last begun first."""
         places = await self._history.rounds_of(user)
-        markets = {m.address: m for m in self._board().markets}
-        found = []
-        for place in places:
-            market = markets.get(place.market)
-            r = market and market.rounds.get(place.round_id)
-            if market and r and any(due := r.book.claimable(user)):
-                found.append((market, r, *due))
-        return found
+        rounds = {(m.address, r.id): (m, r) for m, r in self._having(None)}
+        return [(place.position, *rounds[place[1:]]) for place in places if place[1:] in rounds]
 
 
-def _head(market: MarketView, r: RoundView, now: int) -> _Json:
-    """Which round, and how it stands."""
+def _due(r: RoundView, user: str) -> _Json:
+    winnings, refund = r.book.claimable(user)
+    due = {"winnings": str(winnings), "refund": str(refund)}
+    return due | {"settled": r.book.settled(user)}
+
+
+def _sums(markets: Sequence[MarketView], bettors: Collection[str]) -> _Json:
+    books = [r.book for market in markets for r in market.rounds.values()]
     return {
-        "market": market.address,
-        "game": market.game.name,
-        "roundId": r.id,
-        "status": r.status_at(now).name,
-        "drawTime": r.draw_time,
-        "lockTime": r.lock_time,
-        "winningNumber": r.winning_number,
+        "rounds": len(books),
+        "volume": str(sum(book.staked for book in books)),
+        "matched": str(sum(book.total_matched for book in books)),
+        "fees": str(sum(book.fees() for book in books)),
+        "bettors": len(bettors),
     }
-
-
-def _win(win: Win) -> _Json:
-    told = {"market": win.market, "roundId": win.round_id, "user": win.user}
-    return {**told, "amount": str(win.amount), "txHash": win.tx_hash}
-
-
-def _fresh(told: _Json) -> web.Response:
-    """An answer that no cache keeps."""
-    return web.Response(body=orjson.dumps(told), content_type="application/json")

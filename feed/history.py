@@ -8,30 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
-from sqlalchemy import (
-    JSON,
-    URL,
-    Column,
-    Connection,
-    Index,
-    Integer,
-    MetaData,
-    Select,
-    String,
-    Table,
-    create_engine,
-    delete,
-    func,
-    insert,
-    select,
-)
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from feed.views import event_data
@@ -40,28 +23,28 @@ from keeper.ports import ChainEvent
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 _LAYOUT = 1  # of the table, told by the file
 _LOGS = 2**24  # more than a block has
 
-_schema = MetaData()
-_events = Table(
+_schema = sa.MetaData()
+_events = sa.Table(
     "events",
     _schema,
-    Column("position", Integer, primary_key=True, autoincrement=False),  # the order of the chain
-    Column("block", Integer, nullable=False),
-    Column("hash", String, nullable=False),
-    Column("log_index", Integer, nullable=False),
-    Column("tx", String, nullable=False),
-    Column("time", Integer, nullable=False),
-    Column("market", String, nullable=False),
-    Column("round", Integer),
-    Column("user", String),
-    Column("name", String, nullable=False),
-    Column("args", JSON, nullable=False),  # money as decimal strings
-    Index("by_user", "user", "name"),
-    Index("by_round", "market", "round"),
-    Index("by_name", "name", "market"),
+    # The order of the chain.
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("block", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("log_index", sa.Integer, nullable=False),
+    sa.Column("tx", sa.String, nullable=False),
+    sa.Column("time", sa.Integer, nullable=False),
+    sa.Column("market", sa.String, nullable=False),
+    sa.Column("round", sa.Integer),
+    sa.Column("user", sa.String),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("args", sa.JSON, nullable=False),  # money as decimal strings
+    sa.Index("by_user", "user", "name"),
+    sa.Index("by_round", "market", "round"),
+    sa.Index("by_name", "name", "market"),
 )
 _e = _events.c
 _amount = _e.args["amount"].as_string()
@@ -74,16 +57,6 @@ class Place(NamedTuple):
     position: int
     market: str
     round_id: int
-
-
-class Win(NamedTuple):
-    """Winnings that were paid, wei."""
-
-    amount: int
-    market: str
-    round_id: int
-    user: str
-    tx_hash: str
 
 
 def position(event: ChainEvent) -> int:
@@ -107,11 +80,11 @@ class History:
         except OSError as exc:
             why = f"LOTTOCHAIN_HISTORY: cannot open {path.parent}: {exc.strerror}"
             raise ConfigError(why) from exc
-        self._engine = create_engine(URL.create("sqlite", database=str(path)))
+        self._engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
         # Of the thread alone: what the file does not hold yet, and up to where it holds all.
         self._owed: list[ChainEvent] = []
         self._upto = -1
-        self._trouble = ""
+        self._trouble: str | None = None  # the last; none before it is open
         self._thread = ThreadPoolExecutor(1, "history")
         try:
             self._thread.submit(self._open).result()
@@ -160,7 +133,9 @@ class History:
     async def rounds_of(self, user: str) -> list[Place]:
         """The rounds in which a user has bet, the last begun first."""
         recent = [e for e in self._recent if e.name == "BetPlaced" and e.args["user"] == user]
-        query = select(func.min(_e.position), _e.market, _e.round).where(_BETS, _e.user == user)
+        query = sa.select(sa.func.min(_e.position), _e.market, _e.round).where(
+            _BETS, _e.user == user
+        )
         rows = await self._ask(query.group_by(_e.market, _e.round))
         places = {(market, number): at for at, market, number in rows}
         for e in recent:
@@ -170,24 +145,25 @@ class History:
     async def bettors(self) -> set[tuple[str, str]]:
         """(market, user) of everybody who has ever bet."""
         recent = {(e.market, e.args["user"]) for e in self._recent if e.name == "BetPlaced"}
-        rows = await self._ask(select(_e.market, _e.user).where(_BETS).distinct())
+        rows = await self._ask(sa.select(_e.market, _e.user).where(_BETS).distinct())
         return recent | {(market, user) for market, user in rows}
 
-    async def biggest_win(self, market: str) -> Win | None:
+    async def biggest_win(self, market: str) -> dict[str, Any] | None:
         """The most that was ever paid for a round's winning bets to one user, the first such."""
+        won = _e.name == "WinningsClaimed", _e.market == market
+        query = sa.select(_e.market, _e.round, _e.user, _amount, _e.tx).where(*won)
+        longest = query.order_by(sa.func.length(_amount).desc(), _amount.desc(), _e.position)
         recent = [e for e in self._recent if e.market == market and e.name == "WinningsClaimed"]
-        won = _e.name == "WinningsClaimed"
-        query = select(_amount, _e.market, _e.round, _e.user, _e.tx).where(won, _e.market == market)
-        longest = query.order_by(func.length(_amount).desc(), _amount.desc(), _e.position)
-        wins = [Win(int(row[0]), *row[1:]) for row in await self._ask(longest.limit(1))]
-        for e in recent:
-            args = e.args
-            wins.append(Win(args["amount"], market, args["roundId"], args["user"], e.tx_hash))
-        return max(wins, key=lambda win: win.amount, default=None)
+        rows = map(_row, recent)
+        wins = [*await self._ask(longest.limit(1))]
+        wins += [(market, r["round"], r["user"], r["args"]["amount"], r["tx"]) for r in rows]
+        best = max(wins, key=lambda win: int(win[3]), default=None)
+        names = "market", "roundId", "user", "amount", "txHash"
+        return best and dict(zip(names, best, strict=True))
 
-    async def _ask(self, query: Select[Any]) -> Sequence[Any]:
+    async def _ask(self, query: sa.Select[Any]) -> Sequence[Any]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._told, partial(self._read, query))
+        return await loop.run_in_executor(self._thread, self._read, query)
 
     # ---- in the thread
 
@@ -199,6 +175,7 @@ class History:
                 raise self._useless("it is damaged, or of another version")
             _schema.create_all(db)
             db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
+        self._trouble = ""
 
     def _forget(self) -> None:
         self._owed.clear()
@@ -207,45 +184,37 @@ class History:
     def _add(self, events: Sequence[ChainEvent]) -> None:
         self._owed += events
         with suppress(HistoryError):  # tried again with the next, or when somebody asks
-            self._told(self._write)
+            self._write()
 
     def _write(self) -> None:
         if not self._owed:
             return
         last = position(self._owed[-1])
         with self._using() as db:
-            db.execute(delete(_events).where(_e.position > self._upto, _e.position <= last))
-            db.execute(insert(_events), [_row(event) for event in self._owed])
+            db.execute(sa.delete(_events).where(_e.position > self._upto, _e.position <= last))
+            db.execute(sa.insert(_events), [_row(event) for event in self._owed])
         self._upto = last
         self._owed.clear()
 
-    def _read(self, query: Select[Any]) -> Sequence[Any]:
+    def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
         self._write()
         with self._using() as db:
             # What lies after is of another chain, or of another time.
             return db.execute(query.where(_e.position <= self._upto)).all()
 
     @contextmanager
-    def _using(self) -> Iterator[Connection]:
-        """A transaction. Raises HistoryError."""
+    def _using(self) -> Iterator[sa.Connection]:
+        """A transaction. Raises HistoryError, and logs it when it is another one than before."""
         try:
             with self._engine.begin() as db:
                 yield db
         except SQLAlchemyError as exc:
             why = str(getattr(exc, "orig", None) or exc).splitlines()[0]
-            raise self._useless(why) from exc
-
-    def _told(self, do: Callable[[], T]) -> T:
-        """Logs a trouble, the same one once. Raises HistoryError."""
-        try:
-            done = do()
-        except HistoryError as exc:
-            if str(exc) != self._trouble:
-                log.error("%s", exc)  # noqa: TRY400 - one line says it all
-            self._trouble = str(exc)
-            raise
-        self._trouble = ""
-        return done
+            useless = self._useless(why)
+            if self._trouble not in (None, why):
+                log.error("%s", useless)  # noqa: TRY400 - one line says it all
+                self._trouble = why
+            raise useless from exc
 
     def _useless(self, why: str) -> HistoryError:
         told = f"the history in {self._path} cannot be used: {why}; `reindex` makes it anew"

@@ -133,8 +133,7 @@ async def test_a_request_has_an_id_which_is_in_the_log(monkeypatch: pytest.Monke
                         told = response.headers["X-Request-Id"]
                         assert (told == given) is kept
                     with monkeypatch.context() as patch:
-                        patch.setattr("feed.api.Api._round", fault)
-                        patch.setattr("feed.api.Api._find", fault)
+                        patch.setattr("feed.api.cached", fault)
                         async with session.get(ROUND, headers=headers) as response:
                             await problem(response, 500)
                             ids.append(response.headers["X-Request-Id"])

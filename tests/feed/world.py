@@ -152,7 +152,7 @@ async def serving(
         world.history = kept
         kept.take((), world.events)
     encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
-    api = Api(world.hub, kept, 31337, encode, oracle_of, stats_seconds=0)
+    api = Api(world.hub, kept, 31337, encode, oracle_of)
     server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
     runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()

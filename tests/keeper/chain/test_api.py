@@ -44,7 +44,7 @@ async def asking(
     async with following(rpc, [market], archive=history) as follower:
         assert isinstance(follower.audience, Hub)
         encode = {market.address: market.encode}
-        api = Api(follower.audience, history, rpc.chain_id, encode, stats_seconds=0)
+        api = Api(follower.audience, history, rpc.chain_id, encode)
         server = Server(follower.audience, dict, list, Gate(), api)
         runner = web.AppRunner(server.application(), access_log=None)
         await runner.setup()
