@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import event
 
+from feed.api import Api
 from keeper.domain.lines import Prediction
 from tests.feed.test_rest import problem
 from tests.feed.world import (
@@ -27,6 +33,7 @@ from tests.feed.world import (
 
 EVEN, ODD, LOW = Prediction.EVEN, Prediction.ODD, Prediction.LOW
 OTHER = "0x" + "ab" * 20
+NO_WAIT = "PRAGMA busy_timeout = 0"
 
 
 async def get(session: aiohttp.ClientSession, path: str) -> Any:
@@ -370,3 +377,60 @@ async def test_history_that_is_written_again_or_of_another_chain_counts_once(
         assert (await get(session, f"/api/bets/{BOB}"))["rounds"] == []
         assert (await get(session, "/api/stats"))["bettors"] == 1
         assert len((await get(session, f"/api/bets/{ANN}"))["rounds"]) == 1
+
+
+async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 5))
+    told: list[str] = []
+    fault = f"the history in {path} cannot be used: database is locked; `reindex` makes it anew"
+    async with serving(world, history=path, faults=(fault,)) as session:
+        assert world.history
+        world.history._engine.dispose()
+        event.listen(world.history._engine, "connect", lambda db, _: db.execute(NO_WAIT))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            world.settle()
+            world.mine(bet(BOB, ODD, 5))
+            world.settle()
+            for _ in range(2):
+                async with session.get(f"/api/bets/{ANN}") as response:
+                    await problem(response, 503)
+                    told.append((await response.json())["code"])
+                    assert str(path) not in await response.text()
+            other.execute("ROLLBACK")
+        assert told == ["no_history"] * 2
+        assert (await get(session, "/api/stats"))["bettors"] == 2
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT block, log_index, name, user, args FROM events").fetchall()
+    assert [row[:4] for row in rows] == [
+        (101, 0, "RoundCreated", None),
+        (101, 1, "BetPlaced", ANN),
+        (102, 0, "BetPlaced", BOB),
+    ]
+    assert json.loads(rows[1][4])["amount"] == "5"
+
+
+async def test_figures_are_handed_on_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feed.api.NEWS_SECONDS", 0.01)
+    world, told = World(), []
+    heard = asyncio.Event()
+
+    def tell(channel: str, data: dict[str, Any]) -> None:
+        told.append((channel, data))
+        heard.set()
+
+    async with serving(world) as session:
+        assert world.history
+        telling = asyncio.create_task(Api(world.hub, world.history, 1, {}).tell_stats(tell))
+        await asyncio.sleep(0.05)
+        assert told == []  # the chain is not read yet
+        world.mine(created(), bet(ANN, EVEN, 5))
+        async with asyncio.timeout(5):
+            await heard.wait()
+            assert told[-1] == ("stats", await get(session, "/api/stats"))
+            while told[-1][1]["rounds"] < 2:
+                world.mine(created(2 + len(told)))
+                await asyncio.sleep(0.02)
+        telling.cancel()
