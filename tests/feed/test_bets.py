@@ -348,6 +348,7 @@ async def test_figures_of_all_and_of_each_game() -> None:
             assert (power["bettors"], power["rounds"], power["volume"]) == (2, 2, str(2 * big + 5))
             assert (mega["bettors"], mega["biggestWin"]) == (2, None)
             world.settle()
+            world.mine()  # what was told is asked for anew
 
 
 async def test_history_that_is_written_again_or_of_another_chain_counts_once(

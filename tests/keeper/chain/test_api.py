@@ -33,6 +33,7 @@ from tests.keeper.chainfixtures import ADMIN, BETTORS, KEEPER, Chain, Deployed, 
 ANN, BOB, CAT = BETTORS[:3]
 EVEN, ODD = Prediction.EVEN, Prediction.ODD
 MOST = 2**96 - 1
+GAME = "powerball"
 PURSE = "0x" + "ab" * 20
 
 
@@ -235,3 +236,31 @@ async def test_the_index_is_made_anew_from_the_chain_by_a_command(
         code, _, _ = await home.command("reindex")
         assert (code, users()) == (0, [(ANN,), (BOB,)])
     assert not [path for path in file.parent.iterdir() if path != file]
+
+
+async def test_the_keeper_serves_it_all_to_who_may_ask(
+    chain: Chain, deployed: Deployed, tmp_path: Path, publishers: Publishers
+) -> None:
+    await deployed.bet(ANN, 1, EVEN, E)
+    await chain.rpc("anvil_mine", hex(100))
+    home = Home.make(tmp_path, chain, [deployed], publishers)
+    history = tmp_path / "index"
+    async with home.keeper(HOSTS="feed.example", HISTORY=str(history)) as keeper:
+        url = (await keeper.until_logged("serving"))["url"]
+        await keeper.until_logged("the chain is read")
+        named = {"Host": "feed.example"}
+        async with aiohttp.ClientSession(url, headers=named) as session:
+            for path in (f"/api/bets/{ANN}", "/api/rounds", "/api/stats", "/openapi.yaml"):
+                async with session.get(path) as response:
+                    assert response.status == 200, await response.text()
+            bet = {"market": GAME, "roundId": 1, "prediction": 1, "amount": str(E), "user": BOB}
+            async with session.post("/api/bet", json=bet) as response:
+                told = await response.json()
+            assert told["matched"] == str(E)
+            assert told["transaction"]["data"] == deployed.encode("placeBet", 1, 1)
+            async with session.get("/api/stats", headers={"Host": "evil.example"}) as response:
+                assert response.status == 421
+        assert await keeper.terminate() == 0
+    with contextlib.closing(sqlite3.connect(history)) as db:
+        (count,) = db.execute("SELECT count(*) FROM events WHERE user = ?", [ANN]).fetchone()
+    assert count == 1
