@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -132,13 +132,12 @@ class Gate:
     def address(self, request: web.Request) -> str:
         """Who asks: the first, from here on, that is not one of the proxies."""
         told = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, ())).split(",")
-        asking = request.remote or ""
-        while told and self._trusted(asking):
-            try:
-                asking = str(ip_address(told.pop().strip()))
-            except ValueError:
+        asking = _ip(request.remote or "")
+        while told and asking and any(asking in network for network in self.proxies):
+            if (nearer := _ip(told.pop().strip())) is None:
                 break
-        return asking
+            asking = nearer
+        return str(asking or request.remote or "")
 
     async def admit(self, request: web.Request) -> None:
         """Raises Problem when the request is not to be answered."""
@@ -182,12 +181,6 @@ class Gate:
     def _allowed(self, request: web.Request) -> bool:
         return request.headers.get(hdrs.ORIGIN) in self.origins
 
-    def _trusted(self, address: str) -> bool:
-        try:
-            return any(ip_address(address) in network for network in self.proxies)
-        except ValueError:
-            return False
-
     def application(self) -> web.Application:
         """One without routes, in which every refusal and every fault becomes a problem."""
 
@@ -216,6 +209,15 @@ class Gate:
         app = web.Application(middlewares=[answers], client_max_size=16 * 1024)
         app.on_response_prepare.append(self.complete)
         return app
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    """An address; that of IPv4 in the form of IPv6 as what it is."""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
 
 
 def _problem(e: web.HTTPException) -> web.Response:
