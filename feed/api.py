@@ -179,7 +179,7 @@ class Api:
         """`encode` has every market's by its address."""
         self._hub, self._history, self._chain_id = hub, history, chain_id
         self._encode, self._oracle_of = encode, oracle_of
-        self._kept: dict[tuple[str, Asked], tuple[Body, int]] = {}
+        self._kept: dict[tuple[str, Asked], asyncio.Future[tuple[Body, int]]] = {}
         self._kept_at: object = None
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -214,12 +214,14 @@ class Api:
         at = self._board().position  # another one after each look
         if self._kept_at is not at or len(self._kept) >= _KEPT:
             self._kept, self._kept_at = {}, at
-        if (answer := self._kept.get(key)) is None:
-            kept, told = self._kept, await tell(key[1])
-            over = told.get("status") in ("FINALIZED", "CANCELLED")
-            answer = Body.of(orjson.dumps(told)), FINISHED_SECONDS if over else seconds
-            kept[key] = answer  # where it belongs: there may be news meanwhile
-        return cached(request, *answer)
+        if key not in self._kept:
+            self._kept[key] = asyncio.ensure_future(self._answer(tell, key[1], seconds))
+        return cached(request, *await asyncio.shield(self._kept[key]))  # others may wait for it
+
+    async def _answer(self, tell: _Tell, asked: Asked, seconds: int) -> tuple[Body, int]:
+        told = await tell(asked)
+        over = told.get("status") in ("FINALIZED", "CANCELLED")
+        return Body.of(orjson.dumps(told)), FINISHED_SECONDS if over else seconds
 
     async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
         told = await tell(await _sent(model, request))

@@ -435,3 +435,28 @@ async def test_figures_are_handed_on_again_and_again(monkeypatch: pytest.MonkeyP
                 world.mine(created(2 + len(told)))
                 await asyncio.sleep(0.02)
         telling.cancel()
+
+
+async def test_who_asks_the_same_at_once_waits_for_one_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 5))
+    async with serving(world) as session:
+        looked = []
+        whole = world.history and world.history.rounds_of
+
+        async def slowly(user: str) -> Any:
+            looked.append(user)
+            await asyncio.sleep(0.1)
+            return await whole(user) if whole else None
+
+        monkeypatch.setattr(world.history, "rounds_of", slowly)
+        asked = [asyncio.create_task(get(session, f"/api/bets/{ANN}")) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        asked.pop(0).cancel()  # who goes takes it from nobody
+        world.mine(bet(ANN, ODD, 7))
+        told = await get(session, f"/api/bets/{ANN}")
+        assert [b["amount"] for b in told["rounds"][0]["bets"]] == ["5", "7"]
+        assert len(await asyncio.gather(*asked)) == 19
+        assert looked == [ANN, ANN]
