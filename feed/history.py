@@ -1,7 +1,7 @@
 """The events that can change no more, in a SQLite file: who has bet where, and the biggest win.
 
-It is an index and nothing more: whoever reads the chain writes the same, and a range of blocks that
-is read again takes the place of what was there.
+It is an index and nothing more: whoever reads the chain writes the same, and what is read of some
+blocks takes the place of what was there, if that was another.
 """
 
 from __future__ import annotations
@@ -173,8 +173,9 @@ class History:
             sound = db.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
             if sound != "ok" or known not in (0, _LAYOUT):
                 raise self._useless("it is damaged, or of another version")
-            _schema.create_all(db)
-            db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
+            if not known:
+                _schema.create_all(db)
+                db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
         self._trouble = ""
 
     def _forget(self) -> None:
@@ -191,8 +192,11 @@ class History:
             return
         last = position(self._owed[-1])
         with self._using() as db:
-            db.execute(sa.delete(_events).where(_e.position > self._upto, _e.position <= last))
-            db.execute(sa.insert(_events), [_row(event) for event in self._owed])
+            there = _e.position > self._upto, _e.position <= last
+            known = db.execute(sa.select(_e.position, _e.hash).where(*there).order_by(_e.position))
+            if [*known] != [(position(event), event.block_hash) for event in self._owed]:
+                db.execute(sa.delete(_events).where(*there))
+                db.execute(sa.insert(_events), [_row(event) for event in self._owed])
         self._upto = last
         self._owed.clear()
 
