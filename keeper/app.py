@@ -18,7 +18,7 @@ import uvloop
 from aiohttp import web
 from eth_account.signers.local import LocalAccount
 
-from feed.api import Api
+from feed.api import Api, Encode
 from feed.history import History
 from feed.http import Gate
 from feed.hub import Hub
@@ -141,8 +141,9 @@ async def run(settings: Settings, *, send: bool) -> None:
         for market in markets:
             parts = market, follower, sender, sources, FileEvidence(settings.data_dir), terms
             jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
-        encode = {market.address: market.encode for market in markets}
+        encode: dict[str, Encode] = {market.address: market.encode for market in markets}
         api = Api(hub, history, rpc.chain_id, encode)
+        jobs.append(partial(api.tell_stats, hub.replace))
         runner = _web(settings, hub, api, told)
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, settings.http_host, settings.http_port)

@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from feed.http import Gate
 from feed.server import Server
 from keeper import app
 from keeper.domain.lines import Prediction
@@ -55,7 +56,7 @@ def sample() -> dict[str, Any]:
 async def serve() -> None:
     """Until the input ends."""
     fed = Fed(patient="patient" in sys.argv)
-    server = Server(fed.hub, dict, list, [])
+    server = Server(fed.hub, dict, list, Gate())
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

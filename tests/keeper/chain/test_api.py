@@ -20,7 +20,7 @@ from feed.history import History
 from feed.http import Gate
 from feed.hub import Hub
 from feed.server import Server
-from keeper.chain.market import ContractMarket
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.domain.lines import Prediction
 from keeper.errors import Reverted
