@@ -22,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 from structlog.contextvars import bind_contextvars, get_contextvars
 
+from keeper import metrics
 from keeper.errors import HistoryError
 
 log = logging.getLogger(__name__)
@@ -195,6 +196,8 @@ class Gate:
                 await self.admit(request)
                 return self.preflight(request) or await handler(request)
             except Problem as e:
+                if e.status in (421, 429):
+                    metrics.FEED_REFUSED.labels(e.code).inc()
                 return e.answer()
             except web.HTTPException as e:
                 return _problem(e)

@@ -26,6 +26,7 @@ from tests.feed.world import (
     World,
     bet,
     bet_cancelled,
+    connected,
     created,
     finalized,
     serving,
@@ -416,27 +417,26 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
     assert json.loads(rows[1][4])["amount"] == "5"
 
 
-async def test_figures_are_handed_on_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_figures_are_told_on_the_websocket_as_they_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("feed.api.NEWS_SECONDS", 0.01)
-    world, told = World(), []
-    heard = asyncio.Event()
-
-    def tell(channel: str, data: dict[str, Any]) -> None:
-        told.append((channel, data))
-        heard.set()
-
+    world = World()
     async with serving(world) as session:
         assert world.history
-        telling = asyncio.create_task(Api(world.hub, world.history, 1, {}).tell_stats(tell))
-        await asyncio.sleep(0.05)
-        assert told == []  # the chain is not read yet
-        world.mine(created(), bet(ANN, EVEN, 5))
-        async with asyncio.timeout(5):
-            await heard.wait()
-            assert told[-1] == ("stats", await get(session, "/api/stats"))
-            while told[-1][1]["rounds"] < 2:
-                world.mine(created(2 + len(told)))
-                await asyncio.sleep(0.02)
+        api = Api(world.hub, world.history, 1, {})
+        telling = asyncio.create_task(api.tell_stats(world.hub.replace))
+        await asyncio.sleep(0.05)  # the chain is not read yet
+        world.mine(created())
+        async with connected(session) as client:
+            (told,) = await client.follow("stats")
+            while not told["data"]:
+                told = await client.hear()
+            for number in (2, 3):
+                assert told["data"] == await get(session, "/api/stats")
+                world.mine(created(number), bet(ANN, EVEN, 10**20, number))
+                told = await client.hear()
+                assert (told["channel"], told["data"]["rounds"]) == ("stats", number)
         telling.cancel()
 
 

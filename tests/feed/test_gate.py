@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from feed.http import Problem
-from keeper import log
+from keeper import log, metrics
 from tests.feed.test_rest import ROUND, opened, problem
 from tests.feed.world import PAGE, connected, serving
 
@@ -101,6 +101,8 @@ async def test_only_proxies_are_believed_for_whom_they_ask(
 
 async def test_who_asks_too_much_is_told_when_to_come_back() -> None:
     turnstile = Turnstile(2)
+    refused = metrics.FEED_REFUSED.labels("too_many_requests")._value
+    before = refused.get()
     async with serving(opened(), limiter=turnstile) as session:
         for _ in range(2):
             async with session.get(ROUND) as response:
@@ -117,6 +119,7 @@ async def test_who_asks_too_much_is_told_when_to_come_back() -> None:
             pass
         async with session.get("/ws") as response:
             await problem(response, 429)
+    assert refused.get() - before == 4
 
 
 async def test_a_request_has_an_id_which_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
