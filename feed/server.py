@@ -1,87 +1,26 @@
-"""The HTTP server: rounds over REST, health and figures, and the websocket.
-
-Every answer that is an error is a problem (RFC 9457), whoever made it.
-"""
+"""The HTTP server: the REST API, health and figures, and the websocket."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-import math
 import socket
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import orjson
 from aiohttp import WSMessage, WSMsgType, web
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from feed.board import Board
+from feed.api import Api
 from feed.client import Client
+from feed.http import Gate, Problem, described
 from feed.hub import Hub
 from feed.protocol import Close, Malformed, Refused, error, frame, message, parse
-from feed.store import Limiter
-from feed.views import of_rounds
 from keeper import metrics
-from keeper.ports import RoundStatus
 
 log = logging.getLogger(__name__)
-
-OPEN_SECONDS, FINISHED_SECONDS = 10, 15 * 60  # how long caches may keep a round
-STATIC_SECONDS = 24 * 60 * 60
-_ASYNCAPI = Path(__file__).with_name("asyncapi.yaml").read_bytes()
-
-
-def _worth_logging(record: logging.LogRecord) -> bool:
-    """Not what aiohttp has to say, at length, of everybody who does not speak HTTP."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-logging.getLogger("aiohttp.server").addFilter(_worth_logging)
-
-
-@web.middleware
-async def _answers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns every refusal and every fault into a problem."""
-    try:
-        return await handler(request)
-    except web.HTTPException as e:
-        return _problem(e)
-    except ConnectionError:
-        return web.Response(status=400)  # which nobody gets: the client is gone
-    except Exception:
-        log.exception("a request failed")
-        return _problem(web.HTTPInternalServerError(text="something went wrong here"))
-
-
-def _problem(e: web.HTTPException) -> web.Response:
-    told = {"type": "about:blank", "title": e.reason, "status": e.status, "detail": e.text}
-    kept = {k: e.headers[k] for k in ("Allow", "Retry-After") if k in e.headers}
-    problem = "application/problem+json"
-    return web.json_response(told, status=e.status, headers=kept, content_type=problem)
-
-
-def _cached(
-    request: web.Request, body: bytes, seconds: int, kind: str = "application/json"
-) -> web.Response:
-    """An answer that caches may keep, or word that the client's copy is still good."""
-    tag = hashlib.blake2b(body, digest_size=16).hexdigest()
-    response = web.Response(body=body, content_type=kind)
-    if {etag.value for etag in request.if_none_match or ()} & {"*", tag}:
-        response = web.Response(status=304)
-    response.etag = tag
-    response.headers["Cache-Control"] = f"public, max-age={seconds}"
-    return response
-
-
-async def _asyncapi(request: web.Request) -> web.Response:
-    return _cached(request, _ASYNCAPI, STATIC_SECONDS, "application/yaml")
 
 
 async def _metrics(_: web.Request) -> web.Response:
@@ -96,43 +35,30 @@ class Server:
         hub: it has to run meanwhile.
         health: what `/healthz` says beside the head; called in the event loop, must not raise.
         troubles: why the keeper is not ready, in words for `/readyz`; none when it is. As above.
-        limiter: how often an address may ask and connect.
-        origins: of the pages that may use it from a browser, exactly as browsers send them,
-            such as "https://example.org". Clients that are no browsers are not asked.
+        gate: who may ask.
+        api: the REST API, where there is one.
     """
 
     hub: Hub
     health: Callable[[], Mapping[str, Any]]
     troubles: Callable[[], Sequence[str]]
-    limiter: Limiter
-    origins: Collection[str]
+    gate: Gate
+    api: Api | None = None
 
-    def application(self, *, public: bool = True) -> web.Application:
-        """Everything at its path; health and figures alone when it is not for the public."""
-        app = web.Application(middlewares=[_answers])
+    def application(self) -> web.Application:
+        """Everything at its path; health and figures alone where there is no API."""
+        app = self.gate.application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", _metrics)
-        if public:
-            app.router.add_get("/asyncapi.yaml", _asyncapi)
+        if self.api:
             app.router.add_get("/ws", self._ws)
-            app.router.add_get("/api/round", self._open_rounds)
-            app.router.add_get("/api/round/{market}/{id}", self._round)
-        app.on_response_prepare.append(self._complete)
+            app.router.add_get("/asyncapi.yaml", described("asyncapi.yaml"))
+            self.api.add_to(app.router)
         app.on_shutdown.append(lambda _: self.hub.close(retry_after_ms=1000))
         return app
 
-    async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Lets pages of allowed origins read what they asked for, and caches only what they may."""
-        if isinstance(response, web.WebSocketResponse):  # no answer, and kept as long as it lasts
-            return
-        response.headers["Vary"] = "Origin"
-        response.headers.setdefault("Cache-Control", "no-store")
-        origin = request.headers.get("Origin")
-        if origin and origin in self.origins:
-            response.headers["Access-Control-Allow-Origin"] = origin
-
-    # ---- REST
+    # ---- for who runs it
 
     async def _healthz(self, _: web.Request) -> web.Response:
         """Alive, and how far."""
@@ -144,43 +70,17 @@ class Server:
     async def _readyz(self, _: web.Request) -> web.Response:
         """Ready, or what is in the way."""
         if troubles := self.troubles():
-            raise web.HTTPServiceUnavailable(text="; ".join(troubles))
+            raise Problem(503, "not_ready", "; ".join(troubles))
         return web.json_response({"status": "ready"})
-
-    async def _open_rounds(self, request: web.Request) -> web.Response:
-        """The open rounds of all markets."""
-        board = self._board()
-        rounds = [r for m in board.markets for r in of_rounds(m, board.now, RoundStatus.OPEN)]
-        return _cached(request, orjson.dumps({"rounds": rounds}), OPEN_SECONDS)
-
-    async def _round(self, request: web.Request) -> web.Response:
-        """One round, its market named by address or by game."""
-        board, (name, number) = self._board(), request.match_info.values()
-        address = next((m.address for m in board.markets if m.game.name == name), name)
-        try:
-            channel, _, r = board.find(f"round:{address}:{number}")
-        except Malformed as e:
-            refusal = web.HTTPBadRequest if e.code == "bad_channel" else web.HTTPNotFound
-            raise refusal(text=str(e)) from None
-        seconds = FINISHED_SECONDS if r and r.book.finished else OPEN_SECONDS
-        return _cached(request, board.data(channel), seconds)
-
-    def _board(self) -> Board:
-        if self.hub.board.head is None:
-            text = "the server is still reading the chain"
-            raise web.HTTPServiceUnavailable(text=text, headers={"Retry-After": "1"})
-        return self.hub.board
 
     # ---- the websocket
 
     async def _ws(self, request: web.Request) -> web.StreamResponse:
         """Upgrades the connection and serves it to its end."""
-        if any(origin not in self.origins for origin in request.headers.getall("Origin", ())):
+        origins = request.headers.getall("Origin", ())
+        if any(origin not in self.gate.origins for origin in origins):
             metrics.FEED_REFUSED.labels("origin").inc()
-            raise web.HTTPForbidden(text="pages of this origin may not connect")
-        if (wait := await self.limiter.hit("connect", request.remote or "")) is not None:
-            retry = {"Retry-After": str(math.ceil(wait))}
-            raise web.HTTPTooManyRequests(text="too many connections a minute", headers=retry)
+            raise Problem(403, "forbidden_origin", "pages of this origin may not connect")
         limits = self.hub.limits
         ws = web.WebSocketResponse(
             timeout=2.0,  # for the client to agree that it is over
@@ -197,7 +97,7 @@ class Server:
         # What the kernel holds back from a slow client would otherwise not count as unsent.
         kernel = transport.get_extra_info("socket")
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.soft_bytes)
-        client = Client(request.remote or "", ws, transport, limits)
+        client = Client(self.gate.address(request), ws, transport, limits)
         try:
             await self._converse(client)
         except Refused as e:

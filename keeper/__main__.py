@@ -21,7 +21,7 @@ from keeper.sources import Panel, publishing, read
 from keeper.store import evidence, journal
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_FAILED = errors.ChainError, errors.EvidenceError, errors.JournalError
+_FAILED = errors.ChainError, errors.EvidenceError, errors.HistoryError, errors.JournalError
 _EXITS = {Agreed: 0, Waiting: 3, Disagreement: 4}
 _LATEST = 10  # rounds that `status` shows
 _SETTINGS = "Settings:\n\n\b\n" + "\n".join(f"  {v}\n      {text}" for v, text in VARIABLES.items())
@@ -73,6 +73,18 @@ def run(send: bool, role: str) -> None:
     chain.
     """
     app.start(app.run(_settings(), app.Role(role), send=send))
+
+
+@main.command()
+def reindex() -> None:
+    """Make the index of what happened, LOTTOCHAIN_HISTORY, anew from the chain.
+
+    Stop the keepers that use the file first. It takes the old one's place when it is whole; until
+    then, and when it fails, the old one stands.
+    """
+    settings = _settings()
+    last = asyncio.run(app.reindex(settings, show.progress))
+    click.echo(f"{settings.history_file} holds what happened up to block {last}")
 
 
 @main.command(epilog="Exit codes: 0 agreed, 2 bad input, 3 pending, 4 answers that differ.")

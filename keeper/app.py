@@ -20,13 +20,17 @@ from aiohttp import web
 from eth_account.signers.local import LocalAccount
 from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
+from feed.api import Api, Encode
 from feed.client import Limits
+from feed.history import History
+from feed.http import Gate
 from feed.hub import Hub
 from feed.server import Server
 from feed.store import Limiter, MemoryStore, RedisStore, connect
 from keeper import metrics, notify
 from keeper.chain import keys, records
 from keeper.chain.contracts import ContractMarket
+from keeper.chain.events import EventFeed
 from keeper.chain.fees import GWEI, Pricing
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender, Simulator
@@ -124,7 +128,9 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
         store, limiter = await stack.enter_async_context(_shared(settings))
         depth = None if settings.confirmations == "finalized" else settings.confirmations
         hub = Hub(rpc.chain_id, limits=Limits(messages_per_second=settings.messages_per_second))
-        follower = Follower(rpc, markets, settings.log_blocks, settings.poll_seconds, depth, hub)
+        history = None if role is Role.OPERATOR else History(settings.history_file)
+        reading = settings.log_blocks, settings.poll_seconds, depth
+        follower = Follower(rpc, markets, *reading, hub, history)
         sender = Simulator(rpc, None if account is None else str(account.address))
         told = {"role": role, "account": sender.address, "sending": send}
         addresses = {market.game.name: market.address for market in markets}
@@ -149,10 +155,15 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
             for market in markets:
                 parts = market, follower, sender, sources, evidence, asked, terms
                 jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
-        if role is not Role.OPERATOR:
+        api = None
+        if history:
+            stack.callback(history.close)
             oracles = Oracles(markets, follower, store, partial(hub.replace, "oracle"))
+            encode: dict[str, Encode] = {market.address: market.encode for market in markets}
+            api = Api(hub, history, rpc.chain_id, encode, oracles.of)
             jobs.append(partial(oracles.run, max(settings.poll_seconds, 1.0)))
-        runner = _web(settings, hub, told, limiter, public=role is not Role.OPERATOR)
+            jobs.append(partial(api.tell_stats, hub.replace))
+        runner = _web(settings, hub, api, told, limiter)
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, settings.http_host, settings.http_port)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -197,6 +208,25 @@ async def _shared(settings: Settings) -> AsyncIterator[tuple[Store, Limiter]]:
         yield RedisStore(redis), Limiter(rates, redis)
 
 
+async def reindex(settings: Settings, tell: Callable[[int, int], None]) -> int:
+    """Makes the history anew from the chain; the number of the last block in it.
+
+    `tell` hears up to which block it was read, and of how many. Raises KeeperError; what there was
+    before then still stands.
+    """
+    async with connected(settings) as (rpc, markets):
+        feed = EventFeed(rpc, markets, settings.log_blocks)
+        with History.anew(settings.history_file) as history:
+            while True:
+                batch = await feed.poll()
+                if batch.lost and not batch.survives:
+                    history.begin()
+                history.take(batch.settled, batch.unsettled)
+                tell(batch.read.number, batch.newest)
+                if batch.complete:
+                    return batch.read.number
+
+
 def _pricing(settings: Settings) -> Pricing:
     tip = None if settings.tip_gwei is None else round(settings.tip_gwei * GWEI)
     cap, after = round(settings.max_fee_gwei * GWEI), settings.replace_seconds
@@ -225,7 +255,7 @@ async def _in_funds(sender: KeySender, least: int) -> None:
 
 
 def _web(
-    settings: Settings, hub: Hub, health: Mapping[str, object], limiter: Limiter, *, public: bool
+    settings: Settings, hub: Hub, api: Api | None, health: Mapping[str, object], limiter: Limiter
 ) -> web.AppRunner:
     """What is served."""
 
@@ -235,9 +265,9 @@ def _web(
         age = int(time.time()) - head.timestamp
         return [f"the newest block is {age} s old"] if age > settings.head_age else []
 
-    server = Server(hub, lambda: health, troubles, limiter, settings.origins)
-    application = server.application(public=public)
-    return web.AppRunner(application, access_log=None, shutdown_timeout=3)
+    gate = Gate(settings.origins, settings.hosts, settings.proxies, limiter)
+    server = Server(hub, lambda: health, troubles, gate, api)
+    return web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, RedisDsn, Secret
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    RedisDsn,
+    Secret,
+)
 from pydantic import ValidationError as Invalid
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -27,6 +35,8 @@ _Game = Annotated[str, AfterValidator(lambda name: game_named(name).name)]
 
 # Exactly as browsers send it: nothing after the host and its port.
 _Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+
+_Host = Annotated[str, Field(pattern=r"^([a-z0-9.-]+|\[[0-9a-f:]+\])$")]
 
 
 class Settings(BaseSettings):
@@ -79,6 +89,15 @@ class Settings(BaseSettings):
         (), description="origins of pages that may connect, by commas: https://example.org, ..."
     )
 
+    hosts: _ByCommas[_Host] = Field(
+        (), description="names under which it may be asked, by commas; none: any name"
+    )
+    proxies: _ByCommas[IPvAnyNetwork] = Field(
+        (), description="networks of proxies that are believed for whom they ask, by commas"
+    )
+    history: Path | None = Field(
+        None, description="a file for the index of what happened; else in the folder for data"
+    )
     rest_per_second: int = Field(20, ge=1, description="requests a second of one address")
     connects_per_minute: int = Field(300, ge=1, description="websockets a minute of one address")
     messages_per_second: int = Field(5, ge=1, description="messages a second of one websocket")
@@ -86,6 +105,11 @@ class Settings(BaseSettings):
     sources: dict[str, HttpUrl] = Field({}, description="another base URL of this publisher")
     source_timeout: float = Field(15, gt=0, le=120, description="seconds for a publisher's answer")
     log_format: Literal["console", "json"] = Field("console", description="console or json")
+
+    @property
+    def history_file(self) -> Path:
+        """Where the index of what happened is."""
+        return self.history or self.data_dir / "history.sqlite"
 
 
 def variable(*names: str) -> str:

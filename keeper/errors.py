@@ -5,6 +5,7 @@ KeeperError
 ├── SourceError        a publisher's answer cannot be used
 ├── EvidenceError      evidence cannot be kept, or does not prove what it says
 ├── JournalError       the journal of transactions cannot be kept, or was changed
+├── HistoryError       the index of what happened cannot be used
 ├── NotInCharge        another keeper holds the lease of the key, or nobody can tell
 ├── StoreDown          what instances share cannot be reached
 └── ChainError
@@ -50,6 +51,10 @@ class EvidenceError(KeeperError):
 
 class JournalError(KeeperError):
     """The journal of transactions cannot be written, or is not what was written."""
+
+
+class HistoryError(KeeperError):
+    """The file with the history cannot be used; all that it holds can be read from the chain."""
 
 
 class NotInCharge(KeeperError):

@@ -17,7 +17,7 @@ from keeper.chain.rpc import Rpc
 from keeper.domain.lines import RuleBroken
 from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head
-from keeper.projection import Audience, MarketView
+from keeper.projection import Archive, Audience, MarketView
 
 log = structlog.get_logger()
 
@@ -31,6 +31,7 @@ class Follower:
 
     Attributes:
         audience: told of everything after the views.
+        archive: given what is settled.
         views: by market address; replaced when the chain turns out to be another, or parts of it.
         head: the block up to which the views hold everything; None until they first reach the
             newest one, and while a changed chain is read anew.
@@ -45,11 +46,12 @@ class Follower:
         interval: float,
         confirmations: int | None,
         audience: Audience,
+        archive: Archive | None = None,
     ) -> None:
         self._rpc, self._markets, self._interval = rpc, markets, interval
         self._confirmations, self._polls = confirmations, 0
         self._feed = EventFeed(rpc, markets, chunk)
-        self.audience, self.news = audience, asyncio.Event()
+        self.audience, self.archive, self.news = audience, archive, asyncio.Event()
         self.views: dict[str, MarketView] = {}
         self._begin()
 
@@ -93,6 +95,8 @@ class Follower:
         self._finalized = -1
         self._lagging = deepcopy(self.views)  # these have taken only what is settled
         self._recent: deque[ChainEvent] = deque(maxlen=_RECENT)
+        if self.archive:
+            self.archive.begin()
 
     def _take(self, batch: Batch) -> None:
         """Raises RpcDown when the events do not fit together: then all is read anew."""
@@ -131,6 +135,8 @@ class Follower:
         read, views, self._polls = batch.read, list(self.views.values()), self._polls + 1
         metrics.HEAD.set(read.number)
         metrics.HEAD_TIME.set(read.timestamp)
+        if self.archive:
+            self.archive.take(batch.settled, batch.unsettled)
         if batch.complete:
             self._polls = 0
         elif self._polls % _PROGRESS == 1:

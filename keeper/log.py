@@ -22,7 +22,8 @@ class _Discreet(structlog.stdlib.ProcessorFormatter):
 
 def set_up(*, as_json: bool) -> None:
     """Sends what the keeper and its libraries log to stderr, in one form."""
-    first: list[Any] = [structlog.stdlib.add_log_level, TimeStamper(fmt="iso", utc=True)]
+    about = structlog.contextvars.merge_contextvars  # which request it is about, if any
+    first: list[Any] = [about, structlog.stdlib.add_log_level, TimeStamper(fmt="iso", utc=True)]
     last: list[Any] = [format_exc_info, JSONRenderer(default=str)]
     if not as_json:
         # Not Rich's tracebacks, which show the values of variables, and so keys.

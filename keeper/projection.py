@@ -63,6 +63,7 @@ class MarketView:
         rounds: every round by id, in the order created.
         roles: (role, account) pairs that hold; a role is 0x-prefixed, 32 bytes.
         paused: whether new rounds and bets are stopped.
+        bet_limits: the smallest and the largest bet, wei.
         position: (block number, log index) of the last event applied.
     """
 
@@ -71,6 +72,7 @@ class MarketView:
     rounds: dict[int, RoundView] = field(default_factory=dict)
     roles: set[tuple[str, str]] = field(default_factory=set)
     paused: bool = False
+    bet_limits: tuple[int, int] = (0, 2**96 - 1)
     position: tuple[int, int] = (-1, -1)
 
     def apply(self, event: ChainEvent) -> bool:
@@ -91,6 +93,8 @@ class MarketView:
                 self.roles.discard((args["role"], args["account"]))
             case "Paused" | "Unpaused":
                 self.paused = event.name == "Paused"
+            case "BetLimitsChanged":
+                self.bet_limits = args["minBet"], args["maxBet"]
             case name if "roundId" in args:
                 r = self.rounds[args["roundId"]]
                 apply(r.book, name, args, event.timestamp)
@@ -131,4 +135,16 @@ class Audience(Protocol):
         recent: Sequence[ChainEvent],
     ) -> None:
         """All was read anew; `recent` are the last events of whole blocks."""
+        ...
+
+
+class Archive(Protocol):
+    """Who keeps what can be void no more."""
+
+    def begin(self) -> None:
+        """All is read anew, from the chain's first event."""
+        ...
+
+    def take(self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent]) -> None:
+        """The next events that can be void no more, and all those that were read after them."""
         ...

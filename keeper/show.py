@@ -1,6 +1,7 @@
 """How the commands print: columns under their headers, or JSON."""
 
 import datetime as dt
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,12 @@ def table(headers: Sequence[str], rows: Iterable[Row]) -> None:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
+
+
+def progress(block: int, newest: int) -> None:
+    """How far the chain is read; on a terminal always in the same line."""
+    again, end = ("\r", block == newest) if sys.stderr.isatty() else ("", True)
+    click.echo(f"{again}block {block} of {newest}", nl=end, err=True)
 
 
 def answers(given: Sequence[c.Answer]) -> None:

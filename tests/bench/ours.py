@@ -10,16 +10,21 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from feed.api import Api
+from feed.history import History
+from feed.http import Gate
 from feed.server import Server
 from keeper import app
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent
 from tests.bench.frames import stamp
-from tests.feed.world import ANN, POWER, E, World, bet, created, unlimited
+from tests.feed.world import ANN, POWER, E, World, bet, created, spelled
 
 
 class Fed(World):
@@ -55,7 +60,9 @@ def sample() -> dict[str, Any]:
 async def serve() -> None:
     """Until the input ends."""
     fed = Fed(patient="patient" in sys.argv)
-    server = Server(fed.hub, dict, list, unlimited(), [])
+    encode = {market.address: partial(spelled, market.address) for market in fed.views}
+    api = Api(fed.hub, History(Path(":memory:")), 31337, encode)
+    server = Server(fed.hub, dict, list, Gate(), api)
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

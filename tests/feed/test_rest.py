@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import Any
 
 import pytest
@@ -45,7 +46,8 @@ async def problem(response: Any, status: int) -> str:
     assert response.content_type == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"
     told = await response.json()
-    assert told.keys() == {"type", "title", "status", "detail"}
+    assert {"type", "title", "status", "detail", "code"} <= told.keys()
+    assert re.fullmatch("[A-Za-z_]+", told["code"])
     assert (told["type"], told["status"], told["title"]) == (
         "about:blank",
         status,
@@ -83,6 +85,7 @@ async def test_a_round_from_open_to_its_result() -> None:
             "finalizedAt": None,
             "totalStaked": str(10**20),
             "totalMatched": "0",
+            "evidenceHash": None,
         }
         world.time = LOCK - 2
         world.mine()
@@ -155,7 +158,7 @@ async def test_a_copy_that_is_still_good_is_not_sent_again() -> None:
         (f"/api/round/{POWER}/2", 404),
         (f"/api/round/{POWER}/{10**17}", 404),
         ("/api/round/0x" + "1" * 40 + "/1", 404),
-        ("/api/round/euromillions/1", 400),
+        ("/api/round/euromillions/1", 404),
         ("/api/round/0x12/1", 400),
         (f"/api/round/{POWER}/0", 400),
         (f"/api/round/{POWER}/-1", 400),
@@ -254,6 +257,7 @@ async def test_a_fault_of_ours_is_a_problem_too_and_stays_with_who_asked(
     async with serving(world, faults=faults) as session, connected(session) as witness:
         await witness.follow(channel())
         with monkeypatch.context() as patch:
+            patch.setattr("feed.api.of_round", fault)
             patch.setattr(world.hub.board, "find", fault)
             async with session.get(ROUND) as response:
                 assert "secret" not in await problem(response, 500)

@@ -7,16 +7,19 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
 from aiohttp import web
-from limits import RateLimitItemPerSecond
 
+from feed.api import Api, OracleOf
 from feed.client import Limits
+from feed.history import History
+from feed.http import Gate
 from feed.hub import Hub
 from feed.server import Server
-from feed.store import Limiter
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Prediction
 from keeper.ports import ChainEvent, Head
@@ -44,6 +47,8 @@ class World:
         self.number, self.time, self.salt = 100, START, 0
         self.silently = False  # mine without telling the hub
         self.url = ""
+        self.history: History | None = None  # while it is served
+        self.settled = 0  # how many of the events can be void no more
 
     @property
     def head(self) -> Head:
@@ -59,9 +64,17 @@ class World:
             events.append(ChainEvent(market, name, args, *at))
             by_market[market].apply(events[-1])
         self.events += events
+        if self.history:
+            self.history.take((), self.events[self.settled :])
         if not self.silently:
             by_market_first = sorted(events, key=lambda e: e.market, reverse=True)
             self.hub.publish(by_market_first, self.head, finalized)
+
+    def settle(self) -> None:
+        """What happened up to now is void no more."""
+        assert self.history
+        self.history.take(self.events[self.settled :], ())
+        self.settled = len(self.events)
 
 
 def stranger(number: int) -> str:
@@ -97,6 +110,11 @@ def channel(round_id: int = 1, market: str = POWER) -> str:
     return f"round:{market}:{round_id}"
 
 
+def spelled(market: str, function: str, *args: Any) -> str:
+    """In the place of a call's data: what it would say."""
+    return "0x" + f"{market} {function} {args}".encode().hex()
+
+
 class _Errors(logging.Handler):
     def __init__(self, level: int) -> None:
         super().__init__(level)
@@ -104,11 +122,6 @@ class _Errors(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.messages.append(record.getMessage())
-
-
-def unlimited() -> Limiter:
-    """One that allows everything."""
-    return Limiter(dict.fromkeys(("rest", "connect"), RateLimitItemPerSecond(10**6)))
 
 
 class Served(Protocol):
@@ -124,8 +137,10 @@ async def serving(
     health: Mapping[str, Any] | None = None,
     faults: tuple[str, ...] = (),
     troubles: Sequence[str] = (),
-    limiter: Limiter | None = None,
     public: bool = True,
+    history: Path = Path(":memory:"),
+    oracle_of: OracleOf = lambda _market, _round_id: None,
+    **gate: Any,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """The world's server on a free port, and a session whose base it is.
 
@@ -133,9 +148,14 @@ async def serving(
     """
     errors = _Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
-    limiter = limiter or unlimited()
-    server = Server(world.hub, lambda: health or {}, lambda: troubles, limiter, [PAGE])
-    runner = web.AppRunner(server.application(public=public), access_log=None)
+    kept = History(history)
+    if isinstance(world, World):
+        world.history = kept
+        kept.take((), world.events)
+    encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
+    api = Api(world.hub, kept, 31337, encode, oracle_of) if public else None
+    server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
+    runner = web.AppRunner(server.application(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.create_task(world.hub.run())
@@ -146,6 +166,7 @@ async def serving(
     finally:
         running.cancel()
         await runner.cleanup()
+        kept.close()
         logging.getLogger().removeHandler(errors)
     assert errors.messages == list(faults)
 

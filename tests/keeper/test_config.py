@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from keeper.config import Settings, load, need
@@ -35,6 +37,7 @@ def test_every_setting_says_what_it_wants() -> None:
 def test_every_kind_of_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     set_(monkeypatch, CHAIN_ID="7", SOURCES__NY="http://ny", SOURCES__TEXAS="http://texas")
     set_(monkeypatch, GAMES="mega-millions, powerball", ORIGINS="https://a.example")
+    set_(monkeypatch, HOSTS="a.example,[::1]", PROXIES="10.0.0.0/8, ::1")
     set_(monkeypatch, RPC_URL="http://a, http://b", CONFIRMATIONS="3", TIP_GWEI="")
     settings = load()
     assert settings.chain_id == 7
@@ -44,6 +47,9 @@ def test_every_kind_of_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert settings.games == ("mega-millions", "powerball")
     assert settings.origins == ("https://a.example",)
+    assert settings.hosts == ("a.example", "[::1]")
+    assert [str(network) for network in settings.proxies] == ["10.0.0.0/8", "::1/128"]
+    assert settings.history_file == Path("data/history.sqlite")
     assert [str(url.get_secret_value()) for url in settings.rpc_url] == ["http://a/", "http://b/"]
     need(settings, "rpc_url", "chain_id")
     assert (settings.confirmations, settings.tip_gwei) == (3, None)
@@ -65,6 +71,8 @@ def test_every_kind_of_setting_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("LOG_FORMAT", SECRET, "console or json"),
         ("GAMES", ",", "wants powerball or mega-millions, by commas"),
         ("CONFIRMATIONS", SECRET, "blocks upon a result before it is paid out"),
+        ("HOSTS", "a.example:80", "names under which it may be asked"),
+        ("PROXIES", "10.0.0.1/8", "networks of proxies"),
         ("SOURCES__NY", SECRET, "another base URL of this publisher"),
         ("SOURCES__NY", f'{{"url": "{SECRET}"}}', "another base URL of this publisher"),
         ("SOURCES__NY__URL", SECRET, "there is no such setting"),

@@ -212,7 +212,7 @@ def test_the_guide_names_every_figure_and_no_other() -> None:
 
 def test_what_the_guide_has_an_answer_to_is_what_the_keeper_says() -> None:
     """Every line quoted in its last table, `...` and N aside, stands in the source."""
-    files = (path for package in ("keeper", "feed") for path in (ROOT / package).rglob("*.py"))
+    files = [path for package in ("keeper", "feed") for path in (ROOT / package).rglob("*.py")]
     source = "\n".join(path.read_text() for path in files)
     _, _, answers = GUIDE.read_text().partition("## What to do when")
     rows = re.findall(r"^\| (`[^|]+) \|", answers, re.MULTILINE)

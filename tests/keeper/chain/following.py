@@ -14,6 +14,7 @@ from keeper import metrics
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.follow import Follower
+from keeper.projection import Archive
 from tests.feed.world import Socket, connected, serving
 from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chain.waiting import until
@@ -45,9 +46,10 @@ async def following(
     markets: Sequence[ContractMarket],
     chunk: int = 1000,
     confirmations: int | None = None,
+    archive: Archive | None = None,
 ) -> AsyncIterator[Follower]:
     """A follower that runs."""
-    follower = Follower(rpc, markets, chunk, 0.01, confirmations, Hub(rpc.chain_id))
+    follower = Follower(rpc, markets, chunk, 0.01, confirmations, Hub(rpc.chain_id), archive)
     task = asyncio.create_task(follower.run())
     try:
         yield follower

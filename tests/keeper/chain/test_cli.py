@@ -255,10 +255,11 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
         (["status"], {"GAMES": "mega-millions"}, 2, "no market of mega-millions is recorded"),
         (["run", "--send"], {"KEY_FILE": ""}, 2, "--send needs LOTTOCHAIN_KEY_FILE or"),
         (["run", "--send"], {"KEY_FILE": "/none"}, 2, "cannot read /none: No such file"),
+        (["run"], {"HISTORY": "/dev/null/x/h"}, 2, "LOTTOCHAIN_HISTORY: cannot open /dev/null/x"),
         (["run"], {"HTTP_HOST": "192.0.2.1"}, 2, "cannot serve on 192.0.2.1:0"),
         (
             ["run", "--send"],
-            {"DATA_DIR": "/dev/null/data"},
+            {"DATA_DIR": "/dev/null/data", "HISTORY": ":memory:"},
             2,
             "LOTTOCHAIN_DATA_DIR: cannot open /dev/null/data/journal/",
         ),

@@ -1,0 +1,434 @@
+"""The REST API: rounds, bets, what is due, figures, and transactions for wallets to sign.
+
+What is asked is a typed model, or a problem; what is told is kept until the chain has news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Annotated, Any, Literal, Protocol, TypeVar
+
+import orjson
+from aiohttp import web
+from eth_utils.address import to_checksum_address
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+
+from feed.board import Board
+from feed.history import History
+from feed.http import Body, Problem, cached, described
+from feed.hub import Hub
+from feed.quote import Refusal, quote
+from feed.views import of_round
+from keeper.domain.lines import outcome
+from keeper.errors import HistoryError
+from keeper.projection import MarketView, RoundView
+
+NEWS_SECONDS, BETS_SECONDS, FINISHED_SECONDS = 10, 60, 15 * 60  # how long caches may keep it
+_KEPT = 4096  # answers
+_BATCH = 100  # rounds in one transaction that claims
+
+M = TypeVar("M", bound="Asked")
+_Json = dict[str, Any]
+_Tell = Callable[[Any], Awaitable[_Json]]  # to a question that is valid
+
+
+class Encode(Protocol):
+    """Makes calls of a market."""
+
+    def __call__(self, function: str, *args: Any) -> str:
+        """The data of a call, as hex."""
+        ...
+
+
+OracleOf = Callable[[str, int], Mapping[str, Any] | None]
+"""By market and round: what is known of its decision, `evidenceHash` for one."""
+
+
+# ---- what is asked
+
+
+def _digits(value: Any) -> Any:
+    """A number as a path or a query has it."""
+    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,17}", value):
+        raise ValueError("it is a number")
+    return value
+
+
+def _whole(value: Any) -> Any:
+    """JSON has one kind of numbers: 1.0 is a whole one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_HEX = r"0x[0-9a-fA-F]{40}"
+_Address = Annotated[
+    str, StringConstraints(pattern=f"^{_HEX}$"), AfterValidator(to_checksum_address)
+]
+_Market = Annotated[str, StringConstraints(pattern=f"^({_HEX}|[a-z][a-z-]{{0,30}})$")]
+_Positive = Annotated[int, BeforeValidator(_digits), Field(ge=1, lt=10**18)]
+_Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=100)]
+_Whole = Annotated[int, BeforeValidator(_whole)]
+_Wei = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,76})$")]
+_Place = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}:[0-9]{1,18}:0x[0-9a-fA-F]{40}$")]
+
+
+class Asked(BaseModel, extra="forbid", frozen=True):
+    """Anything that is asked; what is not known is refused. This is of who asks nothing more."""
+
+
+class OfRound(Asked):
+    """One round."""
+
+    market: _Market
+    id: _Positive
+
+
+class OfRounds(Asked):
+    """A page of rounds."""
+
+    market: _Market | None = None
+    status: Literal["OPEN", "LOCKED", "FINALIZED", "CANCELLED"] | None = None
+    before: _Place | None = None
+    limit: _Limit = 20
+
+
+class OfUser(Asked):
+    """Somebody's claims."""
+
+    user: _Address
+
+
+class OfBets(OfUser):
+    """A page of somebody's bets."""
+
+    before: _Positive | None = None
+    limit: _Limit = 20
+
+
+class BetAsked(OfUser, strict=True):
+    """A bet that is about to be placed; of the numbers the contract has to say what is wrong."""
+
+    market: _Market
+    roundId: _Whole = Field(ge=0, lt=2**53)  # noqa: N815 - as in JSON
+    prediction: _Whole = Field(ge=0, le=255)
+    amount: _Wei
+
+
+class ClaimAsked(OfUser, strict=True):
+    """A claim of everything, to be paid to another address where it is given."""
+
+    to: _Address | None = None
+
+
+def _refuse(e: ValidationError) -> Problem:
+    errors = [
+        {"field": ".".join(map(str, each["loc"]))[:64], "message": each["msg"]}
+        for each in e.errors(include_url=False, include_input=False)[:16]
+    ]
+    first = f"{errors[0]['field'] or 'request'}: {errors[0]['message']}"
+    return Problem(400, "bad_request", first, errors=errors)
+
+
+def _asked(model: type[M], request: web.Request) -> M:
+    """What path and query ask. Raises Problem."""
+    told = [*request.query.items(), *request.match_info.items()]
+    if len(fields := dict(told)) != len(told):
+        raise Problem(400, "bad_request", "something is given twice")
+    try:
+        return model.model_validate_strings(fields)
+    except ValidationError as e:
+        raise _refuse(e) from None
+
+
+async def _sent(model: type[M], request: web.Request) -> M:
+    """What the body asks. Raises Problem."""
+    if request.content_type != "application/json":
+        raise Problem(415, "unsupported_media_type", "the body is application/json")
+    if request.query:
+        raise Problem(400, "bad_request", "all of it is told in the body")
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as e:
+        raise _refuse(e) from None
+
+
+# ---- what is told
+
+
+class Api:
+    """The answers."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        history: History,
+        chain_id: int,
+        encode: Mapping[str, Encode],
+        oracle_of: OracleOf = lambda _market, _round_id: None,
+    ) -> None:
+        """`encode` has every market's by its address."""
+        self._hub, self._history, self._chain_id = hub, history, chain_id
+        self._encode, self._oracle_of = encode, oracle_of
+        self._kept: dict[tuple[str, Asked], asyncio.Future[tuple[Body, int]]] = {}
+        self._kept_at: object = None
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Everything at its path."""
+        router.add_get("/openapi.yaml", described("openapi.yaml"))
+        for path, model, tell, seconds in (
+            ("/api/round", Asked, self._open_rounds, NEWS_SECONDS),
+            ("/api/round/{market}/{id}", OfRound, self._round, NEWS_SECONDS),
+            ("/api/rounds", OfRounds, self._rounds, NEWS_SECONDS),
+            ("/api/oracle/{market}/{id}", OfRound, self._oracle, NEWS_SECONDS),
+            ("/api/bets/{user}", OfBets, self._bets, BETS_SECONDS),
+            ("/api/claim/{user}", OfUser, self._claims, NEWS_SECONDS),
+            ("/api/stats", Asked, self._figures, NEWS_SECONDS),
+        ):
+            router.add_get(path, partial(self._get, path, model, tell, seconds))
+        router.add_post("/api/bet", partial(self._post, BetAsked, self._bet))
+        router.add_post("/api/claim", partial(self._post, ClaimAsked, self._claim))
+
+    async def tell_stats(self, tell: Callable[[str, _Json], None]) -> None:
+        """For ever hands on the figures, as the channel "stats" has them."""
+        while True:
+            if self._hub.board.head:
+                with suppress(HistoryError):  # which is in the log
+                    tell("stats", await self._figures(Asked()))
+            await asyncio.sleep(NEWS_SECONDS)
+
+    async def _get(
+        self, path: str, model: type[Asked], tell: _Tell, seconds: int, request: web.Request
+    ) -> web.Response:
+        """Looks for an answer only once between two looks at the chain."""
+        key = path, _asked(model, request)
+        at = self._board().position  # another one after each look
+        if self._kept_at is not at or len(self._kept) >= _KEPT:
+            self._kept, self._kept_at = {}, at
+        if key not in self._kept:
+            self._kept[key] = asyncio.ensure_future(self._answer(tell, key[1], seconds))
+        return cached(request, *await asyncio.shield(self._kept[key]))  # others may wait for it
+
+    async def _answer(self, tell: _Tell, asked: Asked, seconds: int) -> tuple[Body, int]:
+        told = await tell(asked)
+        over = told.get("status") in ("FINALIZED", "CANCELLED")
+        return Body.of(orjson.dumps(told)), FINISHED_SECONDS if over else seconds
+
+    async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
+        told = await tell(await _sent(model, request))
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+    # ---- rounds
+
+    async def _open_rounds(self, _: Asked) -> _Json:
+        """The open rounds of all markets."""
+        return {"rounds": [self._told(m, r) for m, r in self._having("OPEN")]}
+
+    async def _round(self, asked: OfRound) -> _Json:
+        return self._told(*self._find(asked))
+
+    async def _rounds(self, asked: OfRounds) -> _Json:
+        """Rounds by their draws, the latest first."""
+        market = asked.market and self._market(asked.market)
+        found = [
+            ((r.draw_time, r.id, m.address.lower()), m, r)
+            for m, r in self._having(asked.status)
+            if market in (None, m)
+        ]
+        if asked.before:
+            draw, number, address = asked.before.split(":")
+            found = [f for f in found if f[0] < (int(draw), int(number), address.lower())]
+        found.sort(key=lambda f: f[0], reverse=True)
+        page = found[: asked.limit]
+        after = ":".join(map(str, page[-1][0])) if len(found) > len(page) else None
+        return {"rounds": [self._told(m, r) for _, m, r in page], "next": after}
+
+    async def _oracle(self, asked: OfRound) -> _Json:
+        """How a round is decided, as far as it is known."""
+        market, r = self._find(asked)
+        if (told := self._oracle_of(market.address, r.id)) is None:
+            raise Problem(404, "unknown_decision", "nothing is known of how it is decided")
+        return {**told}
+
+    # ---- of a user
+
+    async def _bets(self, asked: OfBets) -> _Json:
+        """The rounds in which somebody has bet, the last begun first, with these bets."""
+        found = [
+            place
+            for place in await self._betting(asked.user)
+            if asked.before is None or place[0] < asked.before
+        ]
+        page = found[: asked.limit]
+        after = str(page[-1][0]) if len(found) > len(page) else None
+        rounds = [self._bets_of(m, r, asked.user) for _, m, r in page]
+        return {"user": asked.user, "rounds": rounds, "next": after}
+
+    async def _claims(self, asked: OfUser) -> _Json:
+        """What is due to somebody now."""
+        claims, total = [], 0
+        for _, m, r in await self._betting(asked.user):
+            winnings, refund = r.book.claimable(asked.user)
+            total += winnings + refund
+            if winnings or refund:
+                claims.append(self._head(m, r) | _due(r, asked.user))
+        return {"user": asked.user, "total": str(total), "claims": claims}
+
+    # ---- transactions, which are for the user to sign
+
+    async def _bet(self, asked: BetAsked) -> _Json:
+        """What a bet would get, and the transaction that places it."""
+        board, market, amount = self._board(), self._market(asked.market), int(asked.amount)
+        bet = asked.roundId, asked.prediction
+        try:
+            quoted = quote(market, *bet, amount, asked.user, board.now)
+        except Refusal as e:
+            raise Problem(409, e.error, str(e), args=e.values) from None
+        told = {name: str(wei) for name, wei in quoted._asdict().items()}
+        told |= {"market": market.address, "cursor": str(board.position)}
+        return asked.model_dump() | told | self._call(market, amount, "placeBet", *bet)
+
+    async def _claim(self, asked: ClaimAsked) -> _Json:
+        """The transactions that pay all that is due: one a market, and what no batch may hold."""
+        user, to, calls = asked.user, asked.to or asked.user, []
+        if not int(to, 16):
+            raise Problem(409, "ZeroAddress", "nobody has this address", args={"what": "to"})
+        betting = await self._betting(user)
+        for market in self._board().markets:
+            of = [r for _, m, r in betting if m is market and any(r.book.claimable(user))]
+            over = [r for r in of if r.book.finished]
+            for at in range(0, len(over), _BATCH):
+                batch = over[at : at + _BATCH]
+                numbers = [r.id for r in batch]
+                calls.append(self._pays(market, batch, user, "claimWinningsBatch", numbers, to))
+            if to == user:  # before the result it is paid to nobody else
+                waiting = [r for r in of if not r.book.finished]
+                calls += [self._pays(market, [r], user, "claimRefund", r.id) for r in waiting]
+        if not calls:
+            nothing = {"roundId": 0, "user": user}
+            raise Problem(409, "NothingDue", "nothing is due to this user now", args=nothing)
+        return {"user": user, "to": to, "claims": calls}
+
+    def _pays(
+        self, market: MarketView, rounds: list[RoundView], user: str, function: str, *args: Any
+    ) -> _Json:
+        amount = sum(sum(r.book.claimable(user)) for r in rounds)
+        return {
+            "market": market.address,
+            "game": market.game.name,
+            "function": function,
+            "roundIds": [r.id for r in rounds],
+            "amount": str(amount),
+            **self._call(market, 0, function, *args),
+        }
+
+    def _call(self, market: MarketView, value: int, function: str, *args: Any) -> _Json:
+        data = self._encode[market.address](function, *args)
+        to, chain = market.address, self._chain_id
+        return {"transaction": {"to": to, "data": data, "value": str(value), "chainId": chain}}
+
+    # ---- figures
+
+    async def _figures(self, _: Asked) -> _Json:
+        """Of all markets together, and of each."""
+        markets, bettors = self._board().markets, await self._history.bettors()
+        won = {m.address: await self._history.biggest_win(m.address) for m in markets}
+        games = [
+            {"market": m.address, "game": m.game.name}
+            | _sums([m], {user for market, user in bettors if market == m.address})
+            | {"biggestWin": won[m.address]}
+            for m in markets
+        ]
+        best = max((w for w in won.values() if w), key=lambda w: int(w["amount"]), default=None)
+        total = _sums(markets, {user for _, user in bettors})
+        return {**total, "biggestWin": best, "games": games}
+
+    # ---- inside
+
+    def _board(self) -> Board:
+        if self._hub.board.head is None:
+            raise Problem(503, "starting", "the server is still reading the chain", 1)
+        return self._hub.board
+
+    def _market(self, name: str) -> MarketView:
+        """By its game or its address. Raises Problem."""
+        for market in self._board().markets:
+            if name == market.game.name or name.lower() == market.address.lower():
+                return market
+        raise Problem(404, "unknown_market", "there is no such market")
+
+    def _having(self, status: str | None) -> list[tuple[MarketView, RoundView]]:
+        """The rounds of a status, or all; by market, the soonest draw first."""
+        board = self._board()
+        return [
+            (market, r)
+            for market in board.markets
+            for r in sorted(market.rounds.values(), key=lambda r: r.draw_time)
+            if status in (None, r.status_at(board.now).name)
+        ]
+
+    def _find(self, asked: OfRound) -> tuple[MarketView, RoundView]:
+        market = self._market(asked.market)
+        if (r := market.rounds.get(asked.id)) is None:
+            raise Problem(404, "unknown_round", "the market has no such round")
+        return market, r
+
+    def _told(self, market: MarketView, r: RoundView) -> _Json:
+        """A round, and the hash of the evidence for its result where that is known."""
+        decision = self._oracle_of(market.address, r.id) or {}
+        evidence = {"evidenceHash": decision.get("evidenceHash")}
+        return of_round(market, r, self._board().now) | evidence
+
+    def _bets_of(self, market: MarketView, r: RoundView, user: str) -> _Json:
+        book, n = r.book, r.winning_number
+        bets = [
+            {
+                "betIndex": index,
+                "prediction": int(bet.prediction),
+                "amount": str(bet.amount),
+                "matched": str(book.matched_of(bet)),
+                "placedAt": bet.placed_at,
+                "refunded": book.refunded(bet),
+                "outcome": None if n is None else outcome(bet.prediction, n).name,
+            }
+            for index, bet in enumerate(book.bets_of(user))
+        ]
+        return {**self._head(market, r), "bets": bets, **_due(r, user)}
+
+    def _head(self, market: MarketView, r: RoundView) -> _Json:
+        """Which round, and how it stands."""
+        told = of_round(market, r, self._board().now)
+        names = "market", "game", "status", "drawTime", "lockTime", "winningNumber"
+        return {"roundId": r.id} | {name: told[name] for name in names}
+
+    async def _betting(self, user: str) -> list[tuple[int, MarketView, RoundView]]:
+        """The rounds in which a user has bet, as they are now, the last begun first."""
+        places = await self._history.rounds_of(user)
+        rounds = {(m.address, r.id): (m, r) for m, r in self._having(None)}
+        return [(place.position, *rounds[place[1:]]) for place in places if place[1:] in rounds]
+
+
+def _due(r: RoundView, user: str) -> _Json:
+    winnings, refund = r.book.claimable(user)
+    due = {"winnings": str(winnings), "refund": str(refund)}
+    return due | {"settled": r.book.settled(user)}
+
+
+def _sums(markets: Sequence[MarketView], bettors: Collection[str]) -> _Json:
+    books = [r.book for market in markets for r in market.rounds.values()]
+    return {
+        "rounds": len(books),
+        "volume": str(sum(book.staked for book in books)),
+        "matched": str(sum(book.total_matched for book in books)),
+        "fees": str(sum(book.fees() for book in books)),
+        "bettors": len(bettors),
+    }

@@ -1,0 +1,247 @@
+"""The events that can change no more, in a SQLite file: who has bet where, and the biggest win.
+
+It is an index and nothing more: whoever reads the chain writes the same, and what is read of some
+blocks takes the place of what was there, if that was another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from feed.views import event_data
+from keeper.errors import ConfigError, HistoryError
+from keeper.ports import ChainEvent
+
+log = logging.getLogger(__name__)
+
+_LAYOUT = 1  # of the table, told by the file
+_LOGS = 2**24  # more than a block has
+
+_schema = sa.MetaData()
+_events = sa.Table(
+    "events",
+    _schema,
+    # The order of the chain.
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("block", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("log_index", sa.Integer, nullable=False),
+    sa.Column("tx", sa.String, nullable=False),
+    sa.Column("time", sa.Integer, nullable=False),
+    sa.Column("market", sa.String, nullable=False),
+    sa.Column("round", sa.Integer),
+    sa.Column("user", sa.String),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("args", sa.JSON, nullable=False),  # money as decimal strings
+    sa.Index("by_user", "user", "name"),
+    sa.Index("by_round", "market", "round"),
+    sa.Index("by_name", "name", "market"),
+)
+_e = _events.c
+_amount = _e.args["amount"].as_string()
+_BETS = _e.name == "BetPlaced"
+
+
+class Place(NamedTuple):
+    """A round in which somebody has bet, and where in the chain's log that began."""
+
+    position: int
+    market: str
+    round_id: int
+
+
+def position(event: ChainEvent) -> int:
+    """An event's place in the chain's log as one number."""
+    return event.block_number * _LOGS + event.log_index
+
+
+class History:
+    """The file, and what is not settled yet from memory. Close it at the end.
+
+    One thread writes and reads it, in the order in which that is asked for, so an answer holds
+    exactly what was settled when it was asked for. What cannot be written is kept and tried again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError when its folder cannot be, HistoryError when the file cannot."""
+        self._path = path
+        self._recent: Sequence[ChainEvent] = ()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            why = f"LOTTOCHAIN_HISTORY: cannot open {path.parent}: {exc.strerror}"
+            raise ConfigError(why) from exc
+        self._engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+        # Of the thread alone: what the file does not hold yet, and up to where it holds all.
+        self._owed: list[ChainEvent] = []
+        self._upto = -1
+        self._trouble: str | None = None  # the last; none before it is open
+        self._thread = ThreadPoolExecutor(1, "history")
+        try:
+            self._thread.submit(self._open).result()
+        except HistoryError:
+            self.close()
+            raise
+
+    @classmethod
+    @contextmanager
+    def anew(cls, path: Path) -> Iterator[Self]:
+        """One that takes the place of what stands at `path` when all was written.
+
+        Nobody may use that meanwhile. Raises ConfigError, HistoryError.
+        """
+        fresh = path.with_name(f"{path.name}.new")
+        _remove(fresh)
+        history = cls(fresh)
+        try:
+            yield history
+            history._thread.submit(history._write).result()
+        finally:
+            history.close()
+        _remove(path)
+        fresh.replace(path)
+
+    # ---- for whoever follows the chain
+
+    def begin(self) -> None:
+        """All is read anew, from the chain's first event."""
+        self._recent = ()
+        self._thread.submit(self._forget)
+
+    def take(self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent]) -> None:
+        """Events that can be void no more, in log order, and all that were read after them."""
+        self._recent = tuple(unsettled)
+        if settled:
+            self._thread.submit(self._add, settled)
+
+    def close(self) -> None:
+        """Writes what there is to be written."""
+        self._thread.submit(self._engine.dispose)
+        self._thread.shutdown()
+
+    # ---- for who asks; raises HistoryError when the file cannot be used
+
+    async def rounds_of(self, user: str) -> list[Place]:
+        """The rounds in which a user has bet, the last begun first."""
+        recent = [e for e in self._recent if e.name == "BetPlaced" and e.args["user"] == user]
+        query = sa.select(sa.func.min(_e.position), _e.market, _e.round).where(
+            _BETS, _e.user == user
+        )
+        rows = await self._ask(query.group_by(_e.market, _e.round))
+        places = {(market, number): at for at, market, number in rows}
+        for e in recent:
+            places.setdefault((e.market, e.args["roundId"]), position(e))
+        return sorted((Place(at, *where) for where, at in places.items()), reverse=True)
+
+    async def bettors(self) -> set[tuple[str, str]]:
+        """(market, user) of everybody who has ever bet."""
+        recent = {(e.market, e.args["user"]) for e in self._recent if e.name == "BetPlaced"}
+        rows = await self._ask(sa.select(_e.market, _e.user).where(_BETS).distinct())
+        return recent | {(market, user) for market, user in rows}
+
+    async def biggest_win(self, market: str) -> dict[str, Any] | None:
+        """The most that was ever paid for a round's winning bets to one user, the first such."""
+        won = _e.name == "WinningsClaimed", _e.market == market
+        query = sa.select(_e.market, _e.round, _e.user, _amount, _e.tx).where(*won)
+        longest = query.order_by(sa.func.length(_amount).desc(), _amount.desc(), _e.position)
+        recent = [e for e in self._recent if e.market == market and e.name == "WinningsClaimed"]
+        rows = map(_row, recent)
+        wins = [*await self._ask(longest.limit(1))]
+        wins += [(market, r["round"], r["user"], r["args"]["amount"], r["tx"]) for r in rows]
+        best = max(wins, key=lambda win: int(win[3]), default=None)
+        names = "market", "roundId", "user", "amount", "txHash"
+        return best and dict(zip(names, best, strict=True))
+
+    async def _ask(self, query: sa.Select[Any]) -> Sequence[Any]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._read, query)
+
+    # ---- in the thread
+
+    def _open(self) -> None:
+        with self._using() as db:
+            known = db.exec_driver_sql("PRAGMA user_version").scalar_one()
+            sound = db.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            if sound != "ok" or known not in (0, _LAYOUT):
+                raise self._useless("it is damaged, or of another version")
+            if not known:
+                _schema.create_all(db)
+                db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
+        self._trouble = ""
+
+    def _forget(self) -> None:
+        self._owed.clear()
+        self._upto = -1
+
+    def _add(self, events: Sequence[ChainEvent]) -> None:
+        self._owed += events
+        with suppress(HistoryError):  # tried again with the next, or when somebody asks
+            self._write()
+
+    def _write(self) -> None:
+        if not self._owed:
+            return
+        last = position(self._owed[-1])
+        with self._using() as db:
+            there = _e.position > self._upto, _e.position <= last
+            known = db.execute(sa.select(_e.position, _e.hash).where(*there).order_by(_e.position))
+            if [*known] != [(position(event), event.block_hash) for event in self._owed]:
+                db.execute(sa.delete(_events).where(*there))
+                db.execute(sa.insert(_events), [_row(event) for event in self._owed])
+        self._upto = last
+        self._owed.clear()
+
+    def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
+        self._write()
+        with self._using() as db:
+            # What lies after is of another chain, or of another time.
+            return db.execute(query.where(_e.position <= self._upto)).all()
+
+    @contextmanager
+    def _using(self) -> Iterator[sa.Connection]:
+        """A transaction. Raises HistoryError, and logs it when it is another one than before."""
+        try:
+            with self._engine.begin() as db:
+                yield db
+        except SQLAlchemyError as exc:
+            why = str(getattr(exc, "orig", None) or exc).splitlines()[0]
+            useless = self._useless(why)
+            if self._trouble not in (None, why):
+                log.error("%s", useless)  # noqa: TRY400 - one line says it all
+                self._trouble = why
+            raise useless from exc
+
+    def _useless(self, why: str) -> HistoryError:
+        told = f"the history in {self._path} cannot be used: {why}; `reindex` makes it anew"
+        return HistoryError(told)
+
+
+def _row(event: ChainEvent) -> dict[str, Any]:
+    return {
+        "position": position(event),
+        "block": event.block_number,
+        "hash": event.block_hash,
+        "log_index": event.log_index,
+        "tx": event.tx_hash,
+        "time": event.timestamp,
+        "market": event.market,
+        "round": event.args.get("roundId"),
+        "user": event.args.get("user"),
+        "name": event.name,
+        "args": event_data(event),
+    }
+
+
+def _remove(path: Path) -> None:
+    """A file of SQLite, with what it leaves beside it when it is killed."""
+    for end in ("-journal", ""):
+        path.with_name(path.name + end).unlink(missing_ok=True)
