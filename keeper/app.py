@@ -7,6 +7,7 @@ that a duty waits for, a slow publisher or a receipt, holds up what people see.
 import asyncio
 import contextlib
 import gc
+import math
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -150,6 +151,7 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
                 report_delay=settings.report_delay_seconds,
                 settle_batch=settings.settle_batch,
                 least_due=settings.settle_least_wei,
+                settle_gas=math.inf if settings.settle_gas is None else settings.settle_gas,
             )
             evidence, asked = FileEvidence(settings.data_dir), Asked(store)
             for market in markets:

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(60, gt=0, le=900, description="seconds to a second try; doubled")
     settle_batch: int = Field(50, ge=1, le=200, description="bettors in one settling")
     settle_least_wei: int = Field(1, ge=1, description="wei below which bettors claim themselves")
+    settle_gas: int | None = Field(None, ge=0, description="gas for settling a round; else any")
     max_fee_gwei: float = Field(500, gt=0, le=1e6, description="gwei a gas at most, with the tip")
     tip_gwei: float | None = Field(None, ge=0, le=1e6, description="gwei a gas; else the node's")
 

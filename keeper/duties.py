@@ -53,12 +53,14 @@ class Terms:
         report_delay: seconds after the draw from which the sources are asked.
         settle_batch: bettors in one settling.
         least_due: wei below which a bettor is left to claim.
+        settle_gas: after so much gas for a round's settlings the others are left to claim.
     """
 
     rounds_ahead: int = 3
     report_delay: int = 300
     settle_batch: int = 50
     least_due: int = 1
+    settle_gas: float = math.inf
 
 
 def due(

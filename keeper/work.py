@@ -8,6 +8,7 @@ import datetime as dt
 import math
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +78,7 @@ class Worker:
         oracles: by address, those that decide rounds of the market.
         disputes: by date the last disagreement on a draw whose evidence was kept.
         panels: by date, who is asked for the draw.
+        gas: by round, that settling it has taken.
     """
 
     market: ContractMarket
@@ -90,6 +92,7 @@ class Worker:
     oracles: dict[str, ContractOracle] = field(default_factory=dict)
     disputes: dict[dt.date, Disagreement] = field(default_factory=dict)
     panels: dict[dt.date, Panel] = field(default_factory=dict)
+    gas: Counter[int] = field(default_factory=Counter)
 
     async def run(self) -> None:
         """For ever: looks at what is due whenever something was read or sent."""
@@ -124,6 +127,11 @@ class Worker:
             told.info(outcome, tx=result.tx_hash, block=result.block_number, gas=result.gas_used)
             self.rest.end(duty.key)
             await self.follower.seen(result.block_number)
+            if duty.name == "settle":
+                self.gas[duty.about] += result.gas_used
+                if self.gas[duty.about] >= self.terms.settle_gas:
+                    self.rest.again(duty.key, 1)
+                    told.warning("the others are left to claim", spent=self.gas[duty.about])
             for user in duty.bettors:  # the contract tried to pay, and could not
                 if sum(self.view.rounds[duty.about].book.claimable(user)):
                     self._refused(duty.about, user)

@@ -274,6 +274,24 @@ async def test_bettors_that_refuse_stop_nobody_and_are_left_to_claim(
     assert await chain.balance(market.address) == 3 * E
 
 
+async def test_a_round_has_only_so_much_gas_for_payments(
+    chain: Chain, empty: Deployed, home: Home
+) -> None:
+    market = empty
+    await market.do(KEEPER, "createRound", DRAW)
+    for user in (ANN, BOB, CY):
+        await market.bet(user, 1, EVEN, E)
+    await chain.move_to(LOCK)
+    limits = {"SETTLE_BATCH": "1", "SETTLE_GAS": "60000"}  # one payment takes less, two more
+    async with home.keeper("--send", **limits) as keeper:
+        left = await keeper.until_logged("the others are left to claim")
+        assert 60_000 <= left["spent"] < 120_000
+        await keeper.until(lambda: has_round(market, 2))
+        assert await keeper.terminate() == 0
+    assert len(keeper.logged("done", duty="settle")) == 2
+    assert await chain.balance(market.address) == E
+
+
 async def test_two_games_at_once(
     tmp_path: Path, chain: Chain, empty: Deployed, publishers: Publishers
 ) -> None:
