@@ -21,7 +21,7 @@ from rich.table import Table
 from keeper.domain.draw import POWERBALL
 from tests.bench.figures import Figures, Verdict, percentile
 from tests.bench.ours import sample
-from tests.bench.processes import SERVERS, Process, measured
+from tests.bench.processes import SERVERS, Process, instances, measured
 from tests.feed.world import POWER
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chain.process import Home
@@ -98,6 +98,49 @@ class Bench:
             memory=grown / size,
             client=client / (sum(took) / 1000),
         )
+
+    # ---- by two instances
+
+    async def two(self) -> AsyncIterator[Verdict]:
+        """Two web instances, one a core, carry the subscribers that one carries alone."""
+        size, found = self.sizes[-1], dict[int, list[float]]({1: [], 2: []})
+        self.console.print(
+            f"two: {size // 2:,} readers at each, and the second shares core {self.cores[-1]} with "
+            f"the client; one: all {size:,} at it, and core {self.cores[-1]} is the client's alone"
+        )
+        for number in range(self.rounds):
+            for count in (1, 2) if number % 2 == 0 else (2, 1):
+                found[count].append(await self._told_by(count, size))
+        p50 = {count: statistics.median(rounds) for count, rounds in found.items()}
+        self.console.print(
+            f"the last of {size:,} has it after {p50[1]:.1f} ms from one instance, "
+            f"{p50[2]:.1f} ms from two"
+        )
+        yield Verdict(f"p50 of two instances at {size:,}", p50[2] / p50[1], 0.85, " of one's")
+
+    async def _told_by(self, count: int, size: int) -> float:
+        """Milliseconds (p50) from telling all instances to the last reader of any having it."""
+        took, messages = list[float](), 3 + min(100, self.deliveries // size)
+        async with instances(count, "keeper", self.cores, {}) as (servings, load):
+            await load.ask("connected", "connect", readers=size)
+            await asyncio.sleep(0.5)  # whatever is still to be done for them
+            before = [process.cpu for process in (load, *servings)]
+            for _ in range(messages):
+                at = time.monotonic_ns()
+                for serving in servings:
+                    serving.order("tell", at=at)
+                took.append(float(await load.answer("ms")))
+                await asyncio.sleep(0.02)
+            client, *servers = (
+                (process.cpu - had) / messages * 1000
+                for process, had in zip((load, *servings), before, strict=True)
+            )
+        p50 = percentile(took[3:], 50)
+        self.console.print(
+            f"{size:,} subscribers, instances: {count}; p50 {p50:.1f} ms; processor ms a message: "
+            f"client {client:.1f}, servers {' + '.join(f'{ms:.1f}' for ms in servers)}"
+        )
+        return p50
 
     # ---- readers who stop
 
@@ -185,7 +228,7 @@ class Bench:
         yield Verdict("from bet to subscriber", max(took), poll + ALLOWANCE, " s")
 
 
-CASES = ("chain", "stalled", "rest", "fanout")
+CASES = ("chain", "stalled", "rest", "two", "fanout")
 
 
 def _compared(to: str, middle: dict[str, Figures]) -> Iterator[Verdict]:

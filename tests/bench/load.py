@@ -1,13 +1,15 @@
 """The load client: thousands of websocket readers that only count, and people who ask over HTTP.
 
-`python -m tests.bench.load SERVER PORT`, the same for every server. Obeys lines of JSON on its
-input, answers with lines of JSON, and ends with its input. The whole of it is one thread with as
-little Python for each message as there can be, so that it is the server that is measured.
+`python -m tests.bench.load SERVER PORT...`, the same for every server; of several instances each
+gets its share of the readers. Obeys lines of JSON on its input, answers with lines of JSON, and
+ends with its input. The whole of it is one thread with as little Python for each message as there
+can be, so that it is the server that is measured.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import socket
 import sys
@@ -182,10 +184,10 @@ class Asker(asyncio.Protocol):
 
 
 class Load:
-    """What is connected to one server."""
+    """What is connected to a server, or to its instances in turn."""
 
-    def __init__(self, server: str, port: int) -> None:
-        self._server, self._port = server, port
+    def __init__(self, server: str, ports: Sequence[int]) -> None:
+        self._server, self._ports = server, itertools.cycle(ports)
         self._loop = asyncio.get_running_loop()
         self._tally = Tally()
         self._apart: list[Reader] = []
@@ -198,7 +200,7 @@ class Load:
         async def one(tally: Tally | None) -> Reader:
             async with places:
                 reader = Reader(self._server, tally)
-                await self._loop.create_connection(lambda: reader, "127.0.0.1", self._port)
+                await self._loop.create_connection(lambda: reader, "127.0.0.1", next(self._ports))
                 await asyncio.wait_for(reader.ready, 30)
                 return reader
 
@@ -224,7 +226,8 @@ class Load:
         askers = []
         for _ in range(connections):
             asker = Asker(took, errors)
-            await self._loop.create_connection(lambda a=asker: a, "127.0.0.1", self._port)  # type: ignore[misc]
+            port = next(self._ports)
+            await self._loop.create_connection(lambda a=asker: a, "127.0.0.1", port)  # type: ignore[misc]
             askers.append(asker)
         start, count = time.monotonic() + 0.1, int(rate * seconds)
         for i in range(count):
@@ -239,8 +242,8 @@ class Load:
         say(rest={"took": took, "errors": errors})
 
 
-async def main(server: str, port: int) -> None:
-    load = Load(server, port)
+async def main(server: str, *ports: int) -> None:
+    load = Load(server, ports)
     said = asyncio.StreamReader()
     pipe = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(said), sys.stdin
@@ -254,4 +257,4 @@ async def main(server: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], int(sys.argv[2])))
+    uvloop.run(main(sys.argv[1], *map(int, sys.argv[2:])))

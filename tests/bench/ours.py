@@ -1,6 +1,7 @@
 """The keeper's own server and hub, told of bets that were never placed.
 
-Obeys `tell` on its input: tells one bet to everybody. Ends with its input. With the argument
+Obeys `tell` on its input: tells one bet to everybody, sent now or `at` a given moment: several
+servers that are given the same one tell the same event. Ends with its input. With the argument
 `patient` it does not cut off those who stop reading.
 """
 
@@ -38,9 +39,9 @@ class Fed(World):
         super().__init__(connections=20_000, per_address=20_000, **patience)
         self.mine(created())
 
-    def tell(self) -> None:
-        """A bet in a block of its own, its transaction's hash being the time."""
-        tx = stamp(time.monotonic_ns())
+    def tell(self, at: int | None = None) -> None:
+        """A bet in a block of its own, its transaction's hash being the time: `at`, or now."""
+        tx = stamp(time.monotonic_ns() if at is None else at)
         self.number, self.time = self.number + 1, self.time + 2
         market, name, args = bet(ANN, Prediction(self.number % 8), E)
         head = self.head
@@ -71,8 +72,8 @@ async def serve() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), sys.stdin)
     print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
-    while await said.readline():
-        fed.tell()
+    while line := await said.readline():
+        fed.tell(json.loads(line).get("at"))
     running.cancel()
 
 

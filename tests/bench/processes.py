@@ -131,15 +131,30 @@ async def started(core: int, *command: str | Path) -> AsyncIterator[Process]:
 
 
 @contextlib.asynccontextmanager
+async def instances(
+    count: int, server: str, cores: Sequence[int], message: dict[str, Any], *options: str
+) -> AsyncIterator[tuple[list[Process], Process]]:
+    """So many of a server, each on a core of its own, and the load client on the last core.
+
+    With as many instances as cores, the client shares its core with the last of them.
+    """
+    command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours", *options]
+    if server != "keeper":
+        command = ["node", HERE / "others.js", server, json.dumps(message)]
+    async with contextlib.AsyncExitStack() as stack:
+        servings = [
+            await stack.enter_async_context(started(core, *command)) for core in cores[:count]
+        ]
+        ports = [str(await serving.answer("port")) for serving in servings]
+        client = sys.executable, "-m", "tests.bench.load", server, *ports
+        load = await stack.enter_async_context(started(cores[-1], *client))
+        yield servings, load
+
+
+@contextlib.asynccontextmanager
 async def measured(
     server: str, cores: Sequence[int], message: dict[str, Any], *options: str
 ) -> AsyncIterator[tuple[Process, Process]]:
     """A server and the load client that is to connect to it."""
-    command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours", *options]
-    if server != "keeper":
-        command = ["node", HERE / "others.js", server, json.dumps(message)]
-    async with started(cores[0], *command) as serving:
-        port = str(await serving.answer("port"))
-        client = sys.executable, "-m", "tests.bench.load", server, port
-        async with started(cores[1], *client) as load:
-            yield serving, load
+    async with instances(1, server, cores, message, *options) as ([serving], load):
+        yield serving, load

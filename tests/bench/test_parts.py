@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import pytest
 
 from feed.protocol import frame
 from tests.bench.figures import Figures, Verdict, percentile
 from tests.bench.frames import MARK, PONG, TEXT, Frames, is_one_message, masked, sent_at, stamp
-from tests.bench.load import Reader, Tally
-from tests.bench.ours import sample
+from tests.bench.load import Load, Reader, Tally
+from tests.bench.ours import Fed, sample
+from tests.feed.world import POWER
 
 PING = 9
 SIZES = (0, 1, 125, 126, 300, 65_535, 65_536)
@@ -94,6 +96,33 @@ def test_the_keepers_own_message_can_be_counted_and_timed() -> None:
     assert sent_at(changed.encode()) == 12_345
     with pytest.raises(ValueError, match="no time"):
         sent_at(b"{}")
+
+
+async def test_instances_told_the_same_moment_tell_the_same_event() -> None:
+    told = []
+    for fed in (Fed(), Fed()):
+        fed.tell(12_345)
+        told.append(fed.hub.board._deltas[-1].frames(f"market:{POWER}", 0))
+    assert told[0] == told[1]
+    assert sent_at(told[0]) == 12_345
+
+
+class _Doors:
+    """Where connections come to, instead of a network; each is ready at once."""
+
+    def __init__(self) -> None:
+        self.came: list[int] = []
+
+    async def create_connection(self, make: Callable[[], Reader], host: str, port: int) -> None:
+        self.came.append(port)
+        make().ready.set_result(None)
+
+
+async def test_readers_are_split_evenly_between_instances() -> None:
+    load, doors = Load("keeper", [1, 2]), _Doors()
+    load._loop = doors
+    await load.connect(readers=10)
+    assert sorted(doors.came) == [1] * 5 + [2] * 5
 
 
 @pytest.mark.parametrize(
