@@ -71,6 +71,7 @@ def due(
     resting: Container[tuple[int, str]] = (),
     standings: Mapping[int, Standing] | None = None,
     confirmed: float = math.inf,
+    gas: Mapping[int, int] | None = None,
 ) -> list[Duty]:
     """What is to be done now, the urgent first; of a round's settlings only the next one.
 
@@ -80,6 +81,7 @@ def due(
         resting: (round id, bettor) pairs to leave alone, for they refused a payment.
         standings: by id, of the rounds that `undecided` names and committees decide.
         confirmed: the block up to which results count: what later ones decided is not paid yet.
+        gas: by id of the round, what its settlings have taken.
     """
     duties: list[Duty] = []
     for r in view.rounds.values():
@@ -90,6 +92,8 @@ def due(
         coming = next_draw_times(view.game, now + LOCK_LEAD + _SOON, now + OPENING)
         duties += [Duty("createRound", t) for t in coming[: terms.rounds_ahead] if t not in had]
     for r in view.rounds.values():
+        if (gas or {}).get(r.id, 0) >= terms.settle_gas:
+            continue
         waiting = _waiting(r, now, terms, resting)
         if r.ended_in <= confirmed and (batch := tuple(islice(waiting, terms.settle_batch))):
             duties.append(Duty("settle", r.id, batch))

@@ -100,7 +100,7 @@ class Worker:
             sent = False
             if head := self.follower.head:
                 now, me = head.timestamp, self.sender.address
-                told = self.rest, await self._standings(now), self.follower.confirmed
+                told = self.rest, await self._standings(now), self.follower.confirmed, self.gas
                 wanted = duties.due(self.view, now, me, self.terms, *told)
                 for duty in wanted:
                     sent |= await self._attempt(duty)
@@ -111,30 +111,25 @@ class Worker:
 
     async def _attempt(self, duty: Duty) -> bool:
         """Does a duty; whether a transaction was sent. What fails is logged and rests."""
-        if duty.key in self.rest:
+        if duty.key in self.rest or not self._known(duty):
             return False
         about = "draw" if duty.name == "createRound" else "round"
         told = self._log(duty=duty.name, **{about: duty.about})
         outcome, result = "", None
         try:
             result = await self._do(duty)
-        except KeeperError as exc:
+        except Exception as exc:  # noqa: BLE001 - a fault nobody foresaw must not end all duties
             done = isinstance(exc, Reverted) and exc.name in _DONE_BEFORE
             outcome = "already done" if done else "put off"
-            (told.info if done else told.warning)(outcome, why=str(exc))
+            foreseen = told.warning if isinstance(exc, KeeperError) else told.exception
+            (told.info if done else foreseen)(outcome, why=str(exc))
         if isinstance(result, Sent):
             outcome = "done"
             told.info(outcome, tx=result.tx_hash, block=result.block_number, gas=result.gas_used)
             self.rest.end(duty.key)
             await self.follower.seen(result.block_number)
             if duty.name == "settle":
-                self.gas[duty.about] += result.gas_used
-                if self.gas[duty.about] >= self.terms.settle_gas:
-                    self.rest.again(duty.key, 1)
-                    told.warning("the others are left to claim", spent=self.gas[duty.about])
-            for user in duty.bettors:  # the contract tried to pay, and could not
-                if sum(self.view.rounds[duty.about].book.claimable(user)):
-                    self._refused(duty.about, user)
+                self._look_after_payments(duty, result.gas_used)
         elif isinstance(result, DryRun):
             outcome = "would send"
             told.info(outcome, function=result.function)
@@ -170,7 +165,21 @@ class Worker:
         bound: structlog.stdlib.BoundLogger = log.bind(game=self.market.game.name, **about)
         return bound
 
+    def _known(self, duty: Duty) -> bool:
+        """Whether its round is known still: not while a changed chain is read anew."""
+        return duty.name == "createRound" or duty.about in self.view.rounds
+
     # ---- payments
+
+    def _look_after_payments(self, duty: Duty, gas: int) -> None:
+        """Leaves alone whom the contract could not pay, and a round that took its gas."""
+        if self._known(duty):
+            book = self.view.rounds[duty.about].book
+            for user in filter(lambda user: sum(book.claimable(user)), duty.bettors):
+                self._refused(duty.about, user)
+        self.gas[duty.about] += gas
+        if (spent := self.gas[duty.about]) >= self.terms.settle_gas:
+            self._log(round=duty.about).warning("the others are left to claim", spent=spent)
 
     async def _payable(self, round_id: int, user: str) -> bool:
         """Whether paying the user now would pay: nothing is sent in vain."""

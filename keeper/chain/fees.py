@@ -40,11 +40,12 @@ async def going_rate(rpc: Rpc, pricing: Pricing) -> tuple[int, int]:
 
     The tip is the median of what the middle transactions of the last blocks paid (EIP-1559).
     """
-    history = await rpc.ask(rpc.w3.eth.fee_history(_BLOCKS, "latest", [50]))
-    base, tip = history["baseFeePerGas"][-1], pricing.tip  # of the next block
-    if tip is None:
-        paid = [int(tips[0]) for tips in history.get("reward", []) if tips and tips[0]]
-        tip = median_low(paid) if paid else await rpc.ask(rpc.w3.eth.max_priority_fee)
+    with rpc.asking():
+        history = await rpc.w3.eth.fee_history(_BLOCKS, "latest", [50])
+        base, tip = int(history["baseFeePerGas"][-1]), pricing.tip  # of the next block
+        if tip is None:
+            paid = [int(tips[0]) for tips in history.get("reward", []) if tips and tips[0]]
+            tip = median_low(paid) if paid else await rpc.w3.eth.max_priority_fee
     if rpc.chain_id in POLYGON:
         tip = max(tip, POLYGON_TIP)
     if base + tip > pricing.max_fee:

@@ -15,7 +15,6 @@ import structlog
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexStr
 from web3.exceptions import TransactionNotFound
-from web3.types import TxReceipt
 
 from keeper import metrics
 from keeper.chain.contracts import Contract
@@ -122,14 +121,14 @@ class KeySender(Simulator):
         terms = await priced(self.rpc, self._pricing, self._call(to, data))
         draft = Intent(nonce, function, to, data, *terms, hash="", raw="")
         await self._issue(draft, alone=True)
-        if (receipt := await self._to_its_end()) is None:
+        if (mined := await self._to_its_end()) is None:
             raise NotMined(f"nonce {nonce} of {self.address} was used by another transaction")
-        tx_hash = receipt["transactionHash"].to_0x_hex()
-        if receipt["status"] != 1:
+        sent, status = mined
+        if status != 1:
             # The chain moved on between simulation and block; simulated again it tells why.
             await self._simulate(to, data)
-            raise Reverted("", {"transaction": tx_hash})
-        return Sent(tx_hash, receipt["blockNumber"], receipt["gasUsed"])
+            raise Reverted("", {"transaction": sent.tx_hash})
+        return sent
 
     async def _next_nonce(self) -> int:
         """The first that is not used. One that waits unknown is given a while, then replaced."""
@@ -190,7 +189,7 @@ class KeySender(Simulator):
             await self.rpc.broadcast(intent.raw)
             self._unsure = False
 
-    async def _to_its_end(self) -> TxReceipt | None:
+    async def _to_its_end(self) -> tuple[Sent, int] | None:
         """Waits until a live transaction is mined, and makes that happen.
 
         None: there is none, or there is none any more. Raises NotMined, then it is still live.
@@ -200,8 +199,8 @@ class KeySender(Simulator):
         while self._journal.live:
             newest, now = self._journal.live[-1], time.monotonic()
             try:
-                if receipt := await self._seen_mined():
-                    return receipt
+                if mined_one := await self._seen_mined():
+                    return mined_one
                 mined, pending = await self._nonces()
                 if mined > newest.nonce:
                     looks += 1
@@ -219,19 +218,20 @@ class KeySender(Simulator):
             await asyncio.sleep(_LOOK)
         return None
 
-    async def _seen_mined(self) -> TxReceipt | None:
-        """The receipt of what is live, once there is one; then nothing is live any more."""
+    async def _seen_mined(self) -> tuple[Sent, int] | None:
+        """What is live, once it is mined, and its status; then nothing is live any more."""
         for intent in self._journal.live:
             with self.rpc.asking(), contextlib.suppress(TransactionNotFound):
                 receipt = await self.rpc.w3.eth.get_transaction_receipt(HexStr(intent.hash))
+                gas, block, status = (int(receipt[k]) for k in ("gasUsed", "blockNumber", "status"))
+                cost = gas * int(receipt["effectiveGasPrice"])
                 break
         else:
             return None
-        cost, status = receipt["gasUsed"] * receipt["effectiveGasPrice"], receipt["status"]
         metrics.GAS_SPENT.inc(cost)
-        done = {"hash": intent.hash, "block": receipt["blockNumber"], "status": status}
-        await self._end("mined", **done, cost=cost)
-        return receipt
+        done = {"hash": intent.hash, "block": block, "status": status, "cost": cost}
+        await self._end("mined", **done)
+        return Sent(intent.hash, block, gas), status
 
     async def _again(self, intent: Intent, *, waits: bool) -> None:
         """Sends what may never have arrived, unless it has become impossible meanwhile."""

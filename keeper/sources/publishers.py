@@ -65,7 +65,7 @@ class Texas(Publisher):
         rows = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
         for number, row in enumerate(rows, 1):
             fields, start, drawn = row.split(","), "", None
-            with suppress(ValueError, IndexError):
+            with suppress(ValueError, ArithmeticError, IndexError):
                 drawn = dt.date(int(fields[3]), int(fields[1]), int(fields[2]))
                 start = f"{_TITLES[game.name]},{drawn.month},{drawn.day},{drawn.year:04},"
             if len(fields) != 11 or not start or not row.startswith(start):

@@ -21,7 +21,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from keeper.domain.consensus import Answer, Failed, Verdict, decide
 from keeper.domain.draw import Game, game_named
-from keeper.errors import EvidenceError
+from keeper.errors import ConfigError, EvidenceError
 from keeper.ports import EvidenceRef, Fetched
 
 Read = Callable[[str, Game, dt.date, bytes], Answer]
@@ -40,7 +40,7 @@ class Evidence:
     date: dt.date
     answers: tuple[Fetched, ...]
     verdict: Verdict
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
 
 _FORM = TypeAdapter(Evidence)
@@ -50,7 +50,15 @@ class FileEvidence:
     """Keeps evidence in files below `data_dir`."""
 
     def __init__(self, data_dir: Path) -> None:
+        """Raises ConfigError now, not after a draw, when nothing can be kept there."""
         self._root = data_dir / "evidence"
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root):
+                pass
+        except OSError as e:
+            why = f"LOTTOCHAIN_DATA_DIR: cannot write in {self._root}: {e.strerror}"
+            raise ConfigError(why) from e
 
     async def save(
         self, game: Game, date: dt.date, fetched: Sequence[Fetched], verdict: Verdict

@@ -35,12 +35,12 @@ async def fails_at_the_lock(stage: Stage, more: int) -> tuple[int, int]:
 
 
 async def test_evidence_cannot_be_kept(stage: Stage, tell: Tell) -> None:
-    """The folder of the evidence lies in /proc, and later does not"""
+    """The folder of the evidence comes to lie in /proc, and later does not"""
     folder = stage.home.folder / "data" / "evidence"
-    folder.parent.mkdir()
-    folder.symlink_to("/proc/evidence")
     async with stage.kept():
         await stage.opened()
+        folder.rmdir()
+        folder.symlink_to("/proc/evidence")
         await stage.locked()
         await stage.chain.move_to(REPORT)
         await stage.until_put_off("report", "cannot keep evidence")

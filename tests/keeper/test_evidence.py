@@ -28,7 +28,7 @@ from keeper.domain.consensus import (
     decide,
 )
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
-from keeper.errors import EvidenceError
+from keeper.errors import ConfigError, EvidenceError
 from keeper.ports import EvidenceRef, Fetched
 from keeper.sources import Panel, build, read
 from keeper.store.evidence import Evidence, FileEvidence, encode, verify
@@ -230,7 +230,7 @@ async def test_a_renamed_file_is_seen(tmp_path: Path, fetched: list[Fetched]) ->
         (lambda d: d.update(date="yesterday"), "is no evidence"),
         (lambda d: d.update(game="keno"), "unknown game"),
         (lambda d: d.update(game="keno", answers=[]), "unknown game"),
-        (lambda d: d.update(version=2), "is no evidence: .* version .* should be 1"),
+        (lambda d: d.update(version=1), "is no evidence: .* version .* should be 2"),
         (lambda d: d.pop("version"), "the form"),
         (lambda d: d.update(more=1), "the form"),
         (lambda d: d["answers"][0].update(more=1), "the form"),
@@ -280,10 +280,14 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 
 async def test_a_place_that_cannot_be_written(tmp_path: Path, fetched: list[Fetched]) -> None:
-    (tmp_path / "data").write_text("a file where the directory should be")
+    kept = FileEvidence(tmp_path)
+    (tmp_path / "evidence").rmdir()
+    (tmp_path / "evidence").write_text("a file where the directory should be")
     with pytest.raises(EvidenceError, match=r"cannot keep evidence in .*: Not a directory") as e:
-        await save(tmp_path / "data", fetched)
+        await kept.save(MEGA_MILLIONS, DAY, fetched, verdict_of(fetched))
     assert "\n" not in str(e.value)
+    with pytest.raises(ConfigError, match=r"LOTTOCHAIN_DATA_DIR: cannot write in .*/evidence: "):
+        FileEvidence(tmp_path)  # one that starts says so at once
 
 
 # A process that may write no more than some bytes to a file: what a full disk is to it.

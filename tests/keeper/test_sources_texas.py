@@ -68,6 +68,9 @@ async def test_a_body_cut_anywhere_is_no_result(literal: Literal, cut: int) -> N
     assert isinstance(fetched.answer, Failed)
 
 
+DATED = "9", "25", "2026"
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -91,6 +94,7 @@ async def test_a_body_cut_anywhere_is_no_result(literal: Literal, cut: int) -> N
         (ROW.replace(",9,", ",13,"), Failure.FORMAT),
         (ROW.replace("9,25", "2,30"), Failure.FORMAT),
         (ROW.replace("2026", "26"), Failure.FORMAT),
+        *((ROW.replace(f",{part},", f",{part}{'0' * 12},"), Failure.FORMAT) for part in DATED),
         (ROW.replace("9,25,2026", "2026,9,25"), Failure.FORMAT),
         (ROW.replace("Mega Millions", "Powerball"), Failure.FORMAT),
         (ROW.replace("Mega Millions", "Mega Millions Double Play"), Failure.FORMAT),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from keeper.work import LONGEST_REST, Rest
+from types import SimpleNamespace
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from keeper.domain.draw import POWERBALL
+from keeper.duties import Duty, Terms
+from keeper.projection import MarketView
+from keeper.work import LONGEST_REST, Rest, Worker
 
 
 class Clock:
@@ -50,3 +58,40 @@ def test_a_rest_that_ends_begins_anew() -> None:
     clock.now = 1
     assert "a" not in rest
     assert "b" not in rest
+
+
+# ---- duties that cannot be done
+
+
+class Broken:
+    """A sender with a fault that nobody foresaw."""
+
+    address = None
+
+    async def send(self, *_: Any) -> Any:
+        raise KeyError("what nobody thought of")
+
+
+def worker(view: MarketView) -> Worker:
+    market = SimpleNamespace(address=view.address, game=view.game)
+    follower = SimpleNamespace(views={view.address: view})
+    parts: Any = market, follower, Broken(), {}, None, None, Terms(), Rest(60)
+    return Worker(*parts)
+
+
+async def test_a_round_that_is_not_known_any_more_is_passed_over() -> None:
+    """A changed chain is read anew, while duties of before are still under way."""
+    works = worker(MarketView("0x", POWERBALL))
+    with capture_logs() as logs:
+        for name in ("settle", "report", "watch", "finalize", "lockRound", "voidRound"):
+            assert not await works._attempt(Duty(name, 1, ("0xa",)))
+        works._look_after_payments(Duty("settle", 1, ("0xa",)), 1)
+    assert logs == []
+
+
+async def test_a_fault_that_nobody_foresaw_puts_a_duty_off_and_ends_nothing() -> None:
+    works, duty = worker(MarketView("0x", POWERBALL)), Duty("createRound", 1)
+    with capture_logs() as logs:
+        assert not await works._attempt(duty)
+    assert [(line["event"], line["log_level"]) for line in logs] == [("put off", "error")]
+    assert duty.key in works.rest

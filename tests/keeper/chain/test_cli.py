@@ -263,6 +263,12 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
             2,
             "LOTTOCHAIN_DATA_DIR: cannot open /dev/null/data/journal/",
         ),
+        (
+            ["run"],
+            {"DATA_DIR": "/dev/null/data", "HISTORY": ":memory:"},
+            2,
+            "LOTTOCHAIN_DATA_DIR: cannot write in /dev/null/data/evidence",
+        ),
         (["evidence", "verify", "/none.json"], {}, 1, "cannot read /none.json"),
     ],
 )
@@ -324,12 +330,13 @@ async def test_an_account_without_funds_is_told(on_chain: Home, chain: Chain) ->
 async def test_evidence_that_cannot_be_kept_stops_the_report_only(
     on_chain: Home, chain: Chain, deployed: Deployed, tmp_path: Path
 ) -> None:
-    """A file where the folder should be: no report before its evidence is on disk."""
-    (tmp_path / "data").mkdir()
+    """A file where the folder was: no report before its evidence is on disk."""
     blocked = tmp_path / "data" / "evidence"
-    blocked.write_text("in the way")
     await deployed.bet(BETTORS[0], 1, 0, E)
     async with on_chain.keeper("--send") as keeper:
+        await keeper.until_logged("the chain is read")
+        blocked.rmdir()
+        blocked.write_text("in the way")
         await chain.move_to(draw_time(POWERBALL, dt.date(2026, 8, 19)) + 300)
         put_off = await keeper.until_logged("put off", duty="report")
         assert "cannot keep evidence" in put_off["why"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account.signers.local import LocalAccount
@@ -13,10 +15,12 @@ from eth_account.signers.local import LocalAccount
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender
-from keeper.errors import NotInCharge, NotMined, RpcDown
+from keeper.errors import ChainError, NotInCharge, NotMined, RpcDown
 from keeper.ports import Sent
 from keeper.store.journal import FileJournal
 from tests.keeper.chain.conftest import Senders
+from tests.keeper.chain.following import seen_through
+from tests.keeper.chain.proxy import proxied
 from tests.keeper.chain.sending import (
     DAY,
     HASTY,
@@ -221,3 +225,47 @@ async def test_a_node_that_dies_while_it_is_asked(
     await sending
     assert told(tmp_path) == ["intent", "mined"]
     assert await market.call("roundOf", NEXT) == 2
+
+
+def without(name: str) -> Callable[[list[Any], Any], Any]:
+    """A lie about what has no field of that name."""
+    return lambda _, told: told and {key: told[key] for key in told if key != name}
+
+
+@pytest.mark.parametrize(
+    ("method", "field", "before"),
+    [
+        ("eth_feeHistory", "baseFeePerGas", []),
+        ("eth_getTransactionReceipt", "effectiveGasPrice", ["intent"]),
+        ("eth_getTransactionReceipt", "gasUsed", ["intent"]),
+    ],
+)
+async def test_what_a_node_leaves_out_is_its_fault_and_no_end(
+    method: str,
+    field: str,
+    before: list[str],
+    chain: Chain,
+    deployed: Deployed,
+    account: LocalAccount,
+    tmp_path: Path,
+) -> None:
+    async with proxied(chain.url) as node, seen_through(deployed, node.url) as (rpc, market):
+        journal = FileJournal(tmp_path / "one", chain.chain_id, KEEPER)
+        sender = KeySender(rpc, account, HASTY, journal)
+        node.lies[method] = without(field)
+        with pytest.raises(ChainError):
+            await sender.send(market, "createRound", NEXT)
+        assert told(tmp_path) == before
+        node.lies.clear()
+        await until(lambda: answers(rpc))
+        await sender.recover()
+        if not before:
+            await sender.send(market, "createRound", NEXT)
+        assert told(tmp_path) == ["intent", "mined"]
+        journal.close()
+
+
+async def answers(rpc: Rpc) -> bool:
+    with contextlib.suppress(RpcDown):
+        return bool(await rpc.head())
+    return False
