@@ -128,7 +128,8 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
         rpc, markets = await stack.enter_async_context(connected(settings))
         store, limiter = await stack.enter_async_context(_shared(settings))
         depth = None if settings.confirmations == "finalized" else settings.confirmations
-        hub = Hub(rpc.chain_id, limits=Limits(messages_per_second=settings.messages_per_second))
+        limits = Limits(settings.connections, messages_per_second=settings.messages_per_second)
+        hub = Hub(rpc.chain_id, limits=limits)
         history = None if role is Role.OPERATOR else History(settings.history_file)
         reading = settings.log_blocks, settings.poll_seconds, depth
         follower = Follower(rpc, markets, *reading, hub, history)

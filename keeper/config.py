@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     history: Path | None = Field(
         None, description="a file for the index of what happened; else in the folder for data"
     )
+    connections: int = Field(20_000, ge=1, description="websockets at a time, each up to 20 KiB")
     rest_per_second: int = Field(20, ge=1, description="requests a second of one address")
     connects_per_minute: int = Field(300, ge=1, description="websockets a minute of one address")
     messages_per_second: int = Field(5, ge=1, description="messages a second of one websocket")
