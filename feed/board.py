@@ -33,7 +33,9 @@ class Board:
 
     Attributes:
         markets: in the order given.
-        head: the newest block whose events are known; None until the first `take`.
+        head: the newest block whose events are known; None until the first `take`, and while the
+            chain is read anew.
+        now: the time of the last head, unix seconds UTC, by which a round's status goes.
         finalized: the newest block that cannot change any more, where the chain tells.
         position: everything up to here was told.
         latest: the JSON of channels without events, which somebody else makes; null at first.
@@ -42,6 +44,7 @@ class Board:
     def __init__(self, markets: Markets, limits: Limits) -> None:
         self.markets = tuple(markets)
         self.head: Head | None = None
+        self.now = 0
         self.finalized: int | None = None
         self.position = Cursor(-1)
         self.latest = {"oracle": b"null", "stats": b"null"}
@@ -49,11 +52,6 @@ class Board:
         self._deltas: deque[Delta] = deque(maxlen=limits.history)
         self._hashes: dict[int, str] = {}  # of as many blocks, those that a cursor may name
         self._encoded: dict[str, bytes] = {}  # what is good until the next `take`
-
-    @property
-    def now(self) -> int:
-        """The head's time, unix seconds UTC, by which a round's status goes."""
-        return self.head.timestamp if self.head else 0
 
     def finalize(self, number: int | None) -> list[Delta]:
         """Takes the newest block that cannot change; what that makes final of what was told."""
@@ -67,7 +65,8 @@ class Board:
         """Takes what the views have taken already; what of it is new, in log order."""
         fresh = sorted((e for e in events if cursor_of(e) > self.position), key=cursor_of)
         new = deltas.of_events(fresh, self.markets)
-        self.head, self.position = head, Cursor(head.number, hash=head.hash)
+        self.head, self.now = head, head.timestamp
+        self.position = Cursor(head.number, hash=head.hash)
         self._encoded.clear()
         self._deltas.extend(new)
         for cursor in (*(delta.cursor for delta in new), self.position):
@@ -152,7 +151,7 @@ class Board:
 
     def heartbeat(self) -> bytes:
         """A frame that says how far everything is known."""
-        at = {"head": self.head and self.head.number, "headTime": self.now}
+        at = {"head": self.position.block, "headTime": self.now}
         return message("heartbeat", cursor=str(self.position), finalized=self.finalized, **at)
 
     def final(self) -> bytes:

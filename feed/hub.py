@@ -60,8 +60,7 @@ class Hub:
         self._deliver(None)
         final = self.board.finalize(finalized)
         self._begin(self._told(self.board.take(events, head), final))
-        self._news.set()
-        self._news.clear()
+        self._wake()
 
     def replace(self, channel: str, data: Mapping[str, Any]) -> None:
         """Tells what is now to be known of "oracle" or "stats", if that is not known already.
@@ -72,7 +71,8 @@ class Hub:
         if encoded == self.board.latest[channel]:
             return
         self.board.latest[channel] = encoded
-        self._begin(self._offered(self.board.snapshot(channel, None), channel))
+        if self.board.head:
+            self._begin(self._offered(self.board.snapshot(channel, None), channel))
 
     def fall_back(self, markets: Markets, survives: Head, lost: int) -> None:
         """Tells again, as removed, the `lost` events, all those after the block that survives.
@@ -92,6 +92,11 @@ class Hub:
             c for d in undone for c, t in d.channels.items() if t[0].event == "RoundCreated"
         )
 
+    def begin(self) -> None:
+        """The chain is read anew: nobody is let in or sent a snapshot until the `reset`."""
+        self._deliver(None)
+        self.board.head = None
+
     def reset(self, markets: Markets, head: Head, finalized: int | None, recent: Events) -> None:
         """Begins anew, the chain having changed: everybody gets fresh snapshots of these views.
 
@@ -103,6 +108,7 @@ class Hub:
         self.board.take(recent, head)
         self.board.finalize(finalized)
         self._renew(self._subscribers)
+        self._wake()
 
     async def close(self, retry_after_ms: int) -> None:
         """Sends everybody away, to come back at different times from `retry_after_ms` on."""
@@ -171,14 +177,16 @@ class Hub:
         metrics.FEED_CONNECTIONS.set(len(self._clients))
 
     async def catch_up(self, wish: Wish) -> None:
-        """Waits a while until what a client knows, from an instance ahead, is known here."""
+        """Waits a while until the chain is read as far as a client knows it from elsewhere."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.ahead_seconds):
-                while any(map(self.board.is_behind, wish.cursors)):
+                while not self.board.head or any(map(self.board.is_behind, wish.cursors)):
                     await self._news.wait()
 
     def subscribe(self, client: Client, wish: Wish) -> None:
         """Acknowledges, replays what was missed, sends snapshots. Raises Refused."""
+        if self.board.head is None:
+            raise Refused(Close.STARTING)
         wanted: dict[str, None] = {}
         errors = []
         for text in dict.fromkeys(wish.channels):
@@ -207,6 +215,11 @@ class Hub:
         client.send(message("ack", id=wish.id, unsubscribed=dropped, errors=[]))
 
     # ---- inside
+
+    def _wake(self) -> None:
+        """Lets those go on who wait for the chain to be read further."""
+        self._news.set()
+        self._news.clear()
 
     def _told(self, deltas: Sequence[Delta], final: Iterable[Delta] = ()) -> Iterator[None]:
         """Tells all of it, one client more each time it is asked to go on.
@@ -251,7 +264,7 @@ class Hub:
 
     def _refresh(self, client: Client) -> None:
         """Sends the snapshots that a client is owed, as far as it can take them."""
-        while client.stale and not client.slow:
+        while client.stale and not client.slow and self.board.head:
             self._deliver(None)
             channel = next(iter(client.stale))
             since = client.stale.pop(channel)

@@ -92,6 +92,7 @@ class Follower:
     def _begin(self) -> None:
         self.views.update({m.address: MarketView(m.address, m.game) for m in self._markets})
         self.head: Head | None = None
+        self.audience.begin()
         self._finalized = -1
         self._lagging = deepcopy(self.views)  # these have taken only what is settled
         self._recent: deque[ChainEvent] = deque(maxlen=_RECENT)

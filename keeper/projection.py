@@ -119,6 +119,10 @@ class MarketView:
 class Audience(Protocol):
     """Who is told, in one step each time, what the views have taken."""
 
+    def begin(self) -> None:
+        """All is read anew: until `reset` nothing is to be said of the markets."""
+        ...
+
     def publish(self, events: Sequence[ChainEvent], head: Head, finalized: int | None) -> None:
         """New events, up to the head; `finalized` is the newest block that cannot change."""
         ...

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
+from feed.hub import Hub
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.events import DEPTH, EventFeed
 from keeper.chain.rpc import Rpc
@@ -143,6 +144,35 @@ async def test_what_was_left_out_and_cannot_be_missed(chain: Chain, deployed: De
                 hides = False
                 await caught_up(follower, chain)
                 assert follower.views[deployed.address].rounds[1].book.staked == E
+
+
+async def test_nothing_is_said_of_a_chain_that_is_read_anew(
+    chain: Chain, deployed: Deployed
+) -> None:
+    """Who is connected waits for it; others are not let in."""
+    left_out = -1
+
+    def index(_: list[Any], logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [log for log in logs if int(log["blockNumber"], 16) != left_out]
+
+    async with proxied(chain.url) as node, seen_through(deployed, node.url) as (rpc, market):
+        node.lies["eth_getLogs"] = index
+        async with following(rpc, [market]) as follower:
+            await caught_up(follower, chain)
+            assert isinstance(follower.audience, Hub)
+            async with client_of(follower) as client:
+                await client.follow(f"round:{deployed.address}:1")
+                left_out = await chain.number() + 1
+                await deployed.do(KEEPER, "createRound", DRAW + 3 * 86_400)
+                await deployed.bet(ANN, 2, 0, E)
+                await until(lambda: follower.head is None)
+                assert follower.audience.board.head is None
+                assert await client.silent()
+                left_out = -1
+                await caught_up(follower, chain)
+                assert follower.audience.board.head == follower.head
+                snapshot = await client.hear()
+                assert (snapshot["type"], snapshot["recovered"]) == ("snapshot", False)
 
 
 async def test_a_long_gap_is_caught_up_in_chunks_and_shown() -> None:
