@@ -50,6 +50,7 @@ class Board:
         self.latest = {"oracle": b"null", "stats": b"null"}
         self._limits = limits
         self._deltas: deque[Delta] = deque(maxlen=limits.history)
+        self._reaches = Cursor(-1)  # what came after it was never thrown out
         self._hashes: dict[int, str] = {}  # of as many blocks, those that a cursor may name
         self._encoded: dict[str, bytes] = {}  # what is good until the next `take`
 
@@ -68,7 +69,10 @@ class Board:
         self.head, self.now = head, head.timestamp
         self.position = Cursor(head.number, hash=head.hash)
         self._encoded.clear()
+        full = len(self._deltas) + len(new) > self._limits.history
         self._deltas.extend(new)
+        if full:
+            self._reaches = self._deltas[0].cursor
         for cursor in (*(delta.cursor for delta in new), self.position):
             self._hashes[cursor.block] = cursor.hash
             if len(self._hashes) > self._limits.history:
@@ -85,7 +89,10 @@ class Board:
         gone = [delta for delta in reversed(self._deltas) if delta.cursor.block > survives.number]
         for _ in gone:
             self._deltas.pop()
-        self._hashes = {n: hash_ for n, hash_ in self._hashes.items() if n <= survives.number}
+        # All that was thrown out came before the block that survives, or is void.
+        self._reaches = min(self._reaches, self.position)
+        self._hashes = {n: hash_ for n, hash_ in self._hashes.items() if n < survives.number}
+        self._hashes[survives.number] = survives.hash
         if len(gone) != lost:
             return None
         last = {channel: delta for delta in gone for channel in delta.channels}
@@ -163,9 +170,8 @@ class Board:
         return message("final", upTo=str(up_to), finalized=self.finalized)
 
     def _missed(self, channel: str, since: Cursor) -> bytes | None:
-        full = len(self._deltas) == self._deltas.maxlen
-        oldest = self._deltas[0].cursor if full else Cursor(-1)
-        if self._hashes.get(since.block) != since.hash or not oldest <= since <= self.position:
+        reached = self._reaches <= since <= self.position
+        if self._hashes.get(since.block) != since.hash or not reached:
             return None
         # The event that the cursor is of may have told the channel more than one message.
         later = takewhile(lambda delta: delta.cursor[:2] >= since[:2], reversed(self._deltas))
