@@ -23,9 +23,11 @@ _CHANNEL = re.compile(r"(?ai)(?:market|user|(round)):(0x[\da-f]{40})(?(1):([1-9]
 _ENCODED = 4096  # snapshots kept: there are as many accounts as somebody likes to ask for
 
 _AHEAD = 64  # blocks by which another instance may have read more
+_DEPTH = 64  # blocks that may have been replaced while a client was away
 
 Events = Sequence[ChainEvent]
 Markets = Sequence[MarketView]
+Blocks = Sequence[Head]
 
 
 class Board:
@@ -41,7 +43,8 @@ class Board:
         latest: the JSON of channels without events, which somebody else makes; null at first.
     """
 
-    def __init__(self, markets: Markets, limits: Limits) -> None:
+    def __init__(self, markets: Markets, limits: Limits, first: int = 0) -> None:
+        """From the block `first` on all events will be taken."""
         self.markets = tuple(markets)
         self.head: Head | None = None
         self.now = 0
@@ -50,7 +53,7 @@ class Board:
         self.latest = {"oracle": b"null", "stats": b"null"}
         self._limits = limits
         self._deltas: deque[Delta] = deque(maxlen=limits.history)
-        self._reaches = Cursor(-1)  # what came after it was never thrown out
+        self._reaches = Cursor(first - 1)  # what came after it was never thrown out
         self._hashes: dict[int, str] = {}  # of as many blocks, those that a cursor may name
         self._encoded: dict[str, bytes] = {}  # what is good until the next `take`
 
@@ -62,8 +65,11 @@ class Board:
         later = takewhile(lambda delta: delta.cursor.block > before, reversed(self._deltas))
         return [delta for delta in later if delta.cursor.block <= number]
 
-    def take(self, events: Events, head: Head) -> list[Delta]:
-        """Takes what the views have taken already; what of it is new, in log order."""
+    def take(self, events: Events, head: Head, blocks: Blocks = ()) -> list[Delta]:
+        """Takes what the views have taken already; what of it is new, in log order.
+
+        `blocks` are others up to the head that a cursor may name.
+        """
         fresh = sorted((e for e in events if cursor_of(e) > self.position), key=cursor_of)
         new = deltas.of_events(fresh, self.markets)
         self.head, self.now = head, head.timestamp
@@ -73,8 +79,10 @@ class Board:
         self._deltas.extend(new)
         if full:
             self._reaches = self._deltas[0].cursor
-        for cursor in (*(delta.cursor for delta in new), self.position):
-            self._hashes[cursor.block] = cursor.hash
+        named = [(delta.cursor.block, delta.cursor.hash) for delta in new]
+        named += [(block.number, block.hash) for block in (*blocks, head)]
+        for number, hash_ in sorted(named):
+            self._hashes[number] = hash_
             if len(self._hashes) > self._limits.history:
                 del self._hashes[next(iter(self._hashes))]
         return new
@@ -170,11 +178,28 @@ class Board:
         return message("final", upTo=str(up_to), finalized=self.finalized)
 
     def _missed(self, channel: str, since: Cursor) -> bytes | None:
-        reached = self._reaches <= since <= self.position
-        if self._hashes.get(since.block) != since.hash or not reached:
+        if not self._knows(since):
             return None
         # The event that the cursor is of may have told the channel more than one message.
         later = takewhile(lambda delta: delta.cursor[:2] >= since[:2], reversed(self._deltas))
         told = [d.frames(channel, self.finalized, since) for d in later if channel in d.channels]
         replay = b"".join(reversed(told))
         return replay if len(replay) <= self._limits.hard_bytes // 2 else None
+
+    def _knows(self, since: Cursor) -> bool:
+        """Whether it is sure that all that came after a cursor is known here.
+
+        A block without events, which another instance or an earlier one read, may be forgotten
+        here when it is final. That the cursor names the block which then stood cannot be seen; so
+        nothing may have happened in the blocks before it that could have been others.
+        """
+        if not self._reaches <= since <= self.position:
+            return False
+        if since.block in self._hashes:
+            return self._hashes[since.block] == since.hash
+        sure = Cursor(since.block - _DEPTH)
+        whole = since.log_index == sure.log_index and not since.part
+        final = self.finalized is not None and since.block <= self.finalized
+        if not (whole and final and self._reaches <= sure):
+            return False
+        return not any(sure < delta.cursor <= since for delta in self._deltas)

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from prometheus_client import Gauge
 
-from feed.board import Board, Events, Markets
+from feed.board import Blocks, Board, Events, Markets
 from feed.client import Client, Limits
 from feed.deltas import Delta
 from feed.protocol import Close, Malformed, Refused, Wish, error, message
@@ -51,15 +51,18 @@ class Hub:
 
     # ---- for the app: what happened
 
-    def publish(self, events: Events, head: Head, finalized: int | None) -> None:
+    def publish(
+        self, events: Events, head: Head, finalized: int | None, blocks: Blocks = ()
+    ) -> None:
         """Tells the events of all markets, after they were applied to the views.
 
         `head` is the block up to which every market's events were read. Events at or before an
-        earlier head are passed over: they were told before.
+        earlier head are passed over: they were told before. `blocks` are those up to the head of
+        which other instances may have given cursors.
         """
         self._deliver(None)
         final = self.board.finalize(finalized)
-        self._begin(self._told(self.board.take(events, head), final))
+        self._begin(self._told(self.board.take(events, head, blocks), final))
         self._wake()
 
     def replace(self, channel: str, data: Mapping[str, Any]) -> None:
@@ -97,15 +100,23 @@ class Hub:
         self._deliver(None)
         self.board.head = None
 
-    def reset(self, markets: Markets, head: Head, finalized: int | None, recent: Events) -> None:
+    def reset(
+        self,
+        markets: Markets,
+        head: Head,
+        finalized: int | None,
+        recent: Events,
+        blocks: Blocks = (),
+    ) -> None:
         """Begins anew, the chain having changed: everybody gets fresh snapshots of these views.
 
-        `recent` are the last events of whole blocks that the views have taken, so that those
-        who come back to a server that was started anew can be told what they missed.
+        `recent` are the last events of whole blocks that the views have taken, in log order, so
+        that those who come back to a server that was started anew can be told what they missed.
         """
-        latest, self.board = self.board.latest, Board(markets, self.limits)
+        first = recent[0].block_number if recent else head.number + 1
+        latest, self.board = self.board.latest, Board(markets, self.limits, first)
         self.board.latest = latest
-        self.board.take(recent, head)
+        self.board.take(recent, head, blocks)
         self.board.finalize(finalized)
         self._renew(self._subscribers)
         self._wake()

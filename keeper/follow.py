@@ -146,13 +146,13 @@ class Follower:
             self.head = read
             if batch.survives:
                 self.audience.fall_back(views, batch.survives, len(batch.removed))
-            self.audience.publish(batch.events, read, batch.finalized)
+            self.audience.publish(batch.events, read, batch.finalized, batch.blocks)
             return
         self._recent += batch.settled
         if batch.complete:
             self.head = read
             # Of the first block only a part may have been kept.
-            first = self._recent[0].block_number if self._recent else -1
+            first = self._recent[0].block_number if len(self._recent) == _RECENT else -1
             recent = [e for e in (*self._recent, *batch.unsettled) if e.block_number > first]
-            self.audience.reset(views, read, batch.finalized, recent)
+            self.audience.reset(views, read, batch.finalized, recent, batch.blocks)
             log.info("the chain is read", head=read.number)

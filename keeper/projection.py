@@ -123,8 +123,17 @@ class Audience(Protocol):
         """All is read anew: until `reset` nothing is to be said of the markets."""
         ...
 
-    def publish(self, events: Sequence[ChainEvent], head: Head, finalized: int | None) -> None:
-        """New events, up to the head; `finalized` is the newest block that cannot change."""
+    def publish(
+        self,
+        events: Sequence[ChainEvent],
+        head: Head,
+        finalized: int | None,
+        blocks: Sequence[Head],
+    ) -> None:
+        """New events, up to the head; `finalized` is the newest block that cannot change.
+
+        `blocks` are the newest ones up to the head, as far as they are remembered.
+        """
         ...
 
     def fall_back(self, markets: Sequence[MarketView], survives: Head, lost: int) -> None:
@@ -137,8 +146,9 @@ class Audience(Protocol):
         head: Head,
         finalized: int | None,
         recent: Sequence[ChainEvent],
+        blocks: Sequence[Head],
     ) -> None:
-        """All was read anew; `recent` are the last events of whole blocks."""
+        """All was read anew; `recent` are the last events of whole blocks, in log order."""
         ...
 
 

@@ -29,6 +29,8 @@ class Batch:
     Attributes:
         events: in log order, those after `survives` again, if it is given.
         read: the block up to which everything is now read.
+        blocks: those that are remembered, `read` the last: each of the newest, as far as they may
+            be replaced.
         newest: number of the newest block.
         finalized: number of the newest block that can no longer change; None when the node does
             not tell.
@@ -43,6 +45,7 @@ class Batch:
 
     events: Sequence[ChainEvent]
     read: Head
+    blocks: Sequence[Head]
     newest: int
     finalized: int | None
     settled: Sequence[ChainEvent]
@@ -109,6 +112,7 @@ class EventFeed:
         return Batch(
             events=[e for e in events if e.block_number > upto],
             read=chain[-1],
+            blocks=self._chain,
             newest=newest.number,
             finalized=finalized,
             settled=[e for e in events if e.block_number <= deep],

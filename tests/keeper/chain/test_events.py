@@ -40,6 +40,8 @@ async def test_chunks_give_the_same_events_as_one_look(
     pieces = await read_all(EventFeed(rpc, [market], 2))
     assert [b.read.number for b in pieces] == [2, 4, 6, 8, 9]
     assert events_of(pieces) == events_of(whole)
+    assert whole[0].blocks == [await rpc.block(n) for n in range(10)]
+    assert [b.blocks[-1] for b in pieces] == [b.read for b in pieces]
     assert sum(e.name == "BetPlaced" for e in events_of(whole)) == 7
 
 

@@ -175,6 +175,26 @@ async def test_nothing_is_said_of_a_chain_that_is_read_anew(
                 assert (snapshot["type"], snapshot["recovered"]) == ("snapshot", False)
 
 
+@pytest.mark.parametrize("later", [3, 3 * DEPTH])
+async def test_what_one_instance_told_of_can_be_gone_on_from_at_one_started_later(
+    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed, later: int
+) -> None:
+    channel = f"round:{deployed.address}:1"
+    await chain.rpc("anvil_mine", hex(DEPTH))
+    async with following(rpc, [market]) as follower:
+        await caught_up(follower, chain)
+        async with client_of(follower) as client:
+            (first,) = await client.follow(channel)
+    await chain.rpc("anvil_mine", hex(later))
+    await deployed.bet(ANN, 1, 0, E)
+    async with following(rpc, [market]) as another:
+        await caught_up(another, chain)
+        async with client_of(another) as client:
+            *told, snapshot = await client.follow(channel, since=first["cursor"])
+            assert [event["event"] for event in told] == ["BetPlaced"]
+            assert snapshot["recovered"]
+
+
 async def test_a_long_gap_is_caught_up_in_chunks_and_shown() -> None:
     async with running_chain(START, "--prune-history", "10") as chain:
         deployed = await chain.deploy(POWERBALL)
