@@ -18,7 +18,7 @@ class Limits:
 
     Attributes:
         connections, per_address: open websockets in all and from one network address.
-        channels: subscriptions of a connection.
+        channels: subscriptions of a connection, and names in a message that asks for them.
         messages_per_second, message_bytes: what a client may send.
         first_subscription: seconds that a connection may stay without ever subscribing.
         soft_bytes: above so much unsent, updates are left out and a fresh snapshot follows.

@@ -143,6 +143,8 @@ class Server:
             return
         match wish.op:
             case "subscribe":
+                if len(wish.channels) > client.limits.channels:
+                    raise Refused(Close.TOO_MANY_CHANNELS)
                 await self.hub.catch_up(wish)
                 self.hub.subscribe(client, wish)
             case "unsubscribe":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -91,16 +92,17 @@ def of_user(markets: Iterable[MarketView], user: str, now: int) -> dict[str, Any
     rounds: list[dict[str, Any]] = []
     bets: list[dict[str, Any]] = []
     for market in markets:
-        ended = 0
-        for r in reversed(market.rounds.values()):
-            ended += r.book.finished
-            own = r.book.bets_of(user)
-            if not own or (r.book.finished and ended > _RECENT_ROUNDS):
+        if not (numbers := market.betting.get(user)):
+            continue
+        ended = (n for n, r in reversed(market.rounds.items()) if r.book.finished)
+        recent = set(islice(ended, _RECENT_ROUNDS))
+        for r in (market.rounds[n] for n in sorted(numbers, reverse=True)):
+            if r.book.finished and r.id not in recent:
                 continue
             due = _money(r.book.claimable(user))
             status = r.status_at(now).name
             rounds.append({"market": market.address, "roundId": r.id, "status": status, "due": due})
-            for bet in own:
+            for bet in r.book.bets_of(user):
                 part = r.book.matched_of(bet)
                 bets.append(of_bet(market.address, r.id, bet, bet.amount, part))
     return {"user": user, "rounds": rounds, "bets": bets}

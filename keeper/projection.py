@@ -5,7 +5,7 @@ Built only from events in log order, so every keeper that reads the same chain h
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, Self
 
 from keeper.domain.draw import Game
 from keeper.domain.lines import Book, apply
@@ -55,12 +55,25 @@ class RoundView:
         return self.book.finished and self.book.paid + self.book.fees() == self.book.staked
 
 
+class Betting(dict[str, tuple[int, ...]]):
+    """By account the ids of the rounds in which it has bet, in the order of its first bets."""
+
+    def __deepcopy__(self, _: object) -> Self:
+        return type(self)(self)  # what is in it never changes
+
+    def add(self, user: str, round_id: int) -> None:
+        """Takes down a bet."""
+        if round_id not in (known := self.get(user, ())):
+            self[user] = (*known, round_id)
+
+
 @dataclass(slots=True)
 class MarketView:
     """One market.
 
     Attributes:
         rounds: every round by id, in the order created.
+        betting: who has bet in which of them.
         roles: (role, account) pairs that hold; a role is 0x-prefixed, 32 bytes.
         paused: whether new rounds and bets are stopped.
         bet_limits: the smallest and the largest bet, wei.
@@ -70,6 +83,7 @@ class MarketView:
     address: str
     game: Game
     rounds: dict[int, RoundView] = field(default_factory=dict)
+    betting: Betting = field(default_factory=Betting)
     roles: set[tuple[str, str]] = field(default_factory=set)
     paused: bool = False
     bet_limits: tuple[int, int] = (0, 2**96 - 1)
@@ -98,7 +112,9 @@ class MarketView:
             case name if "roundId" in args:
                 r = self.rounds[args["roundId"]]
                 apply(r.book, name, args, event.timestamp)
-                if name == "RoundLocked":
+                if name == "BetPlaced":
+                    self.betting.add(args["user"], r.id)
+                elif name == "RoundLocked":
                     r.locked_at = args["timestamp"]
                 elif name == "RoundFinalized":
                     r.finalized_at = args["timestamp"]

@@ -260,3 +260,41 @@ async def test_our_page_and_programs_may_connect_and_nothing_is_compressed() -> 
             assert await client.silent()
         async with connected(session) as client:
             assert await client.silent()
+
+
+async def test_more_channels_than_there_may_be_are_refused_unseen() -> None:
+    """However few of them are new, or sound."""
+    world = opened()
+    async with serving(world) as session:
+        async with connected(session) as client:
+            await client.follow(channel())
+            for names in ([channel()] * 128, ["nonsense"] * 128):
+                await client.say(op="subscribe", id=1, channels=names)
+                assert (await client.hear_until("ack"))[-1]["type"] == "ack"
+            assert await client.silent()
+        for names in ([channel()] * 129, ["nonsense"] * 129):
+            async with connected(session) as client:
+                since = f"{world.number + 5}:0xabc:0"  # which would be waited for
+                await client.say(op="subscribe", id=1, channels=names, since=since)
+                async with asyncio.timeout(2):
+                    assert await refused(client) == ("too_many_channels", False, 4001)
+
+
+class _Unseen(dict[Any, Any]):
+    """What nobody is to look through."""
+
+    def _look(self, *_: object) -> Any:
+        raise AssertionError("somebody looks")
+
+    __getitem__ = __iter__ = __reversed__ = get = keys = values = items = _look
+
+
+def test_an_account_that_never_bet_costs_nothing() -> None:
+    world = opened()
+    world.mine(*(created(round_id) for round_id in range(2, 10)))
+    world.mine(bet(stranger(1), EVEN, 1))
+    for view in world.views:
+        view.rounds = _Unseen(view.rounds)
+    assert b'"rounds":[]' in world.hub.board.data(f"user:{stranger(2)}")
+    with pytest.raises(AssertionError, match="somebody looks"):
+        world.hub.board.data(f"user:{stranger(1)}")

@@ -29,7 +29,8 @@ def state(follower: Follower) -> dict[str, Any]:
         for r in view.rounds.values():
             told = {name: getattr(r, name) for name in r.__slots__ if name != "book"}
             rounds[r.id] = told | deepcopy(vars(r.book))
-        found[address] = (view.position, view.roles, view.paused, list(rounds), rounds)
+        known = view.position, view.roles, view.paused, dict(view.betting)
+        found[address] = (*known, list(rounds), rounds)
     return found
 
 
