@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
+from feed.client import Limits
 from feed.hub import Hub
 from keeper import metrics
 from keeper.chain.contracts import ContractMarket
@@ -50,7 +51,8 @@ async def following(
     archive: Archive | None = None,
 ) -> AsyncIterator[Follower]:
     """A follower that runs."""
-    follower = Follower(rpc, markets, chunk, 0.01, confirmations, Hub(rpc.chain_id), archive)
+    hub = Hub(rpc.chain_id, limits=Limits(messages_per_second=100))
+    follower = Follower(rpc, markets, chunk, 0.01, confirmations, hub, archive)
     task = asyncio.create_task(follower.run())
     try:
         yield follower

@@ -79,6 +79,10 @@ async def test_a_reorganization_is_healed_and_told(
             }
             assert removed[-1]["cursor"].startswith(f"{survives.number}:{survives.hash}:")
             assert (new["removed"], new["data"]["user"]) == (False, CID)
+            # With so many new blocks what came before them may be final, which is told as well.
+            await caught_up(follower, chain)
+            await client.say(op="ping", id=0)
+            assert {m["type"] for m in await client.hear_until("pong")} <= {"final", "pong"}
             # A cursor of a vanished block, and that of the block that survives.
             (snapshot,) = await client.follow(channel, since=first[-1]["cursor"])
             assert not snapshot["recovered"]
