@@ -47,6 +47,7 @@ class Client:
     """A connection's sending side. Nothing here ever waits for the client, but `close`.
 
     Attributes:
+        address: by what it is told from others, its network address or a part of that.
         channels: what it is subscribed to.
         stale: those of them that it must be sent a snapshot of, in that order, and the cursor
             from which on it can be told what happened, if it gave one.

@@ -18,6 +18,7 @@ from feed.client import Client
 from feed.http import Gate, Problem, described
 from feed.hub import Hub
 from feed.protocol import Close, Malformed, Refused, error, frame, message, parse
+from feed.store import network
 from keeper import metrics
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class Server:
         # What the kernel holds back from a slow client would otherwise not count as unsent.
         kernel = transport.get_extra_info("socket")
         kernel.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.soft_bytes)
-        client = Client(self.gate.address(request), ws, transport, limits)
+        client = Client(network(self.gate.address(request)), ws, transport, limits)
         try:
             await self._converse(client)
         except Refused as e:

@@ -113,7 +113,7 @@ class Limiter:
 
     async def hit(self, kind: str, address: str) -> float | None:
         """Counts one; None when it is allowed, else the seconds to wait. Never raises."""
-        what = self._rates[kind], "lottochain", kind, _network(address)
+        what = self._rates[kind], "lottochain", kind, network(address)
         begun = time.monotonic()
         if self._shared and begun >= self._alone_until:
             try:
@@ -133,10 +133,10 @@ async def _hit(counts: FixedWindowRateLimiter, rate: RateLimitItem, *who: str) -
     return max(0.0, (await counts.get_window_stats(rate, *who)).reset_time - time.time())
 
 
-def _network(address: str) -> str:
-    """By what a client is told from others."""
+def network(address: str) -> str:
+    """By what a client is told from others: an address of IPv4, of IPv6 its network of 64 bits."""
     try:
-        network = ipaddress.ip_network((address.partition("%")[0], _IPV6_NETWORK), strict=False)
+        found = ipaddress.ip_network((address.partition("%")[0], _IPV6_NETWORK), strict=False)
     except ValueError:  # IPv4, in which no network has so many bits; or no address
         return address
-    return str(network)
+    return str(found)

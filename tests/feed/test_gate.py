@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from feed.http import Problem
+from feed.store import network
 from keeper import log, metrics
 from tests.feed.test_rest import ROUND, opened, problem
 from tests.feed.world import PAGE, connected, serving
@@ -95,7 +96,7 @@ async def test_only_proxies_are_believed_for_whom_they_ask(
         async with session.get(ROUND, headers=headers) as response:
             assert response.status == 200
         async with connected(session, headers=headers):
-            assert dict(world.hub._addresses) == {asks: 1}
+            assert dict(world.hub._addresses) == {network(asks): 1}
     assert turnstile.seen == {("rest", asks): 1, ("connect", asks): 1}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from ipaddress import ip_network
 from typing import Any
 
 import aiohttp
@@ -176,6 +177,23 @@ async def test_connections_are_limited_in_all_and_per_address() -> None:
         await second.ws.close()
         async with connected(session) as third:
             assert await third.silent()
+
+
+async def test_connections_from_a_network_of_ipv6_are_limited_together() -> None:
+    """As requests are: a customer has all of its addresses."""
+    world = opened(per_address=2)
+
+    def of(address: str) -> dict[str, Any]:
+        return {"headers": {"X-Forwarded-For": address}}
+
+    async with (
+        serving(world, proxies=[ip_network("127.0.0.0/8")]) as session,
+        connected(session, **of("2001:db8::1")),
+        connected(session, **of("2001:db8::2")),
+        connected(session, **of("2001:db8:0:1::1")),
+        session.ws_connect("/ws", **of("2001:db8:0:0:ffff::3")) as ws,
+    ):
+        assert await refused(Socket(ws)) == ("too_many_from_address", True, 4203)
 
 
 async def test_channels_are_limited() -> None:
