@@ -113,6 +113,7 @@ class Hub:
         `recent` are the last events of whole blocks that the views have taken, in log order, so
         that those who come back to a server that was started anew can be told what they missed.
         """
+        self._deliver(None)  # what is told yet is of the board before
         first = recent[0].block_number if recent else head.number + 1
         latest, self.board = self.board.latest, Board(markets, self.limits, first)
         self.board.latest = latest

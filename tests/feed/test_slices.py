@@ -121,6 +121,18 @@ async def test_a_new_state_comes_after_what_led_to_it(monkeypatch: pytest.Monkey
         assert await types(client, 2) == ["event", "snapshot"]
 
 
+async def test_what_came_before_a_new_state_is_not_told_by_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = opened(monkeypatch, 0)
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        world.mine(bet(ANN, EVEN, 1))
+        world.hub.reset(world.views, world.head, world.number, [])
+        event = await client.hear()
+        assert (event["type"], event["final"]) == ("event", False)
+
+
 async def test_the_last_events_are_told_before_parting(monkeypatch: pytest.MonkeyPatch) -> None:
     world = opened(monkeypatch, 0)
     async with serving(world) as session, connected(session) as client:
