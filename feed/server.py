@@ -111,16 +111,21 @@ class Server:
     async def _converse(self, client: Client) -> None:
         """Obeys the client until it goes. Raises Refused when it has to."""
         rate = client.limits.messages_per_second
-        allowance, asked_at = float(rate), time.monotonic()
+        most = rate * (1 + client.limits.ahead_seconds)
+        allowance, idle_since = float(rate), time.monotonic()
         self.hub.admit(client)
         try:
             async with asyncio.timeout(client.limits.first_subscription) as first:
                 async for said in client.ws:
-                    now = time.monotonic()
-                    allowance, asked_at = min(rate, allowance + (now - asked_at) * rate) - 1, now
+                    begun = time.monotonic()
+                    earned = min(rate, allowance + (begun - idle_since) * rate)
+                    allowance = max(allowance, earned) - 1
                     if allowance < 0:
                         raise Refused(Close.TOO_MANY_MESSAGES)
                     await self._take(client, said)
+                    idle_since = time.monotonic()
+                    # Others of its messages may have come while it had to wait for this one.
+                    allowance = min(most, allowance + (idle_since - begun) * rate)
                     if client.channels:
                         first.reschedule(None)
         except TimeoutError:

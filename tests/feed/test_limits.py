@@ -230,6 +230,26 @@ async def test_messages_are_limited_in_number_and_size() -> None:
             assert (await client.hear())["closed"] == 1009
 
 
+async def test_who_has_to_wait_may_say_as_much_meanwhile() -> None:
+    """But not save it up."""
+    world = opened(ahead_seconds=1.0)
+    since = f"{world.number + 5}:0xabc:0"  # which does not come
+    async with serving(world) as session, connected(session) as client:
+        await client.say(op="subscribe", id="late", channels=[channel()], since=since)
+        for i in range(8):  # five a second, and some that it may say at once
+            await client.say(op="ping", id=i)
+        heard = [await client.hear() for _ in range(10)]
+        assert [m["id"] for m in heard if m["type"] == "pong"] == [*range(8)]
+        for _ in range(4):
+            await client.say(op="subscribe", id="late", channels=[channel()], since=since)
+            await client.hear_until("snapshot")
+        for i in range(20):
+            await client.say(op="ping", id=i)
+        told = await client.hear_until("error")
+        assert told[-1]["code"] == "too_many_messages"
+        assert 10 <= len(told[:-1]) < 15
+
+
 async def test_who_never_subscribes_is_sent_away() -> None:
     world = opened(first_subscription=1.0)
     async with serving(world) as session, connected(session) as quiet, connected(session) as busy:
