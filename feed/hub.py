@@ -71,11 +71,10 @@ class Hub:
         Money in it is a decimal string, as everywhere. Raises KeyError for other channels.
         """
         encoded = orjson.dumps(data)
-        if encoded == self.board.latest[channel]:
-            return
+        if encoded == self.board.latest[channel] or not self.board.head:
+            return  # of a chain that is half read nothing is to be known
         self.board.latest[channel] = encoded
-        if self.board.head:
-            self._begin(self._offered(self.board.snapshot(channel, None), channel))
+        self._begin(self._offered(self.board.snapshot(channel, None), channel))
 
     def fall_back(self, markets: Markets, survives: Head, lost: int) -> None:
         """Tells again, as removed, the `lost` events, all those after the block that survives.

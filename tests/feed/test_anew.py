@@ -85,6 +85,10 @@ async def test_a_subscription_waits_for_it() -> None:
         reset(world)
         heard = [await client.hear() for _ in range(3)]
         assert {m.get("channel", m["type"]) for m in heard} == {"ack", "stats", channel()}
+        (stats,) = [m for m in heard if m.get("channel") == "stats"]
+        assert stats["data"] is None, "what was found out meanwhile may be half of it"
+        world.hub.replace("stats", {"rounds": 1})
+        assert (await client.hear())["data"] == {"rounds": 1}
 
 
 async def test_a_subscription_does_not_wait_for_ever() -> None:
