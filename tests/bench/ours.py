@@ -47,7 +47,7 @@ class Fed(World):
         head = self.head
         event = ChainEvent(market, name, args, head.number, head.hash, tx, 0, head.timestamp)
         self.views[0].apply(event)
-        self.hub.publish([event], head, head.number - 1)
+        self.hub.publish([event], head, None)  # no word of what is final: one message a bet
 
 
 def sample() -> dict[str, Any]:
