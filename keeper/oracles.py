@@ -30,6 +30,7 @@ _UNKNOWN: Told = {"asked": None, "voting": None}
 _LATELY = 4 * 86_400  # seconds since the draw for which a round is told of
 _MOST = 8  # rounds of a market, the latest
 _KEPT = 7 * 86_400.0  # seconds for which the store keeps what the sources said
+_NOBODY = 3600.0  # seconds for which an address without a committee is not asked again
 _SILENT = 1200  # seconds: longer a keeper that is well does not leave its sources unasked
 
 
@@ -84,6 +85,8 @@ class Oracles:
         self._markets, self._follower, self._store, self._tell = markets, follower, store, tell
         self._rounds: dict[tuple[str, int], Told] = {}
         self._oracles: dict[tuple[str, str], ContractOracle] = {}
+        self._alone: dict[tuple[str, str], float] = {}  # no committees, and until when that counts
+        self._broken: set[tuple[str, int]] = set()  # rounds that cannot be told of
 
     def of(self, market: str, round_id: int) -> Told | None:
         """What is known of a round; None before its draw, and days after it."""
@@ -98,10 +101,25 @@ class Oracles:
                     rounds = self._follower.views[market.address].rounds.values()
                     late = [r for r in rounds if 0 <= head.timestamp - r.draw_time <= _LATELY]
                     for r in sorted(late, key=lambda r: r.draw_time)[-_MOST:]:
-                        found[market.address, r.id] = await self._told(market, r, head.timestamp)
+                        if told := await self._looked(market, r, head.timestamp):
+                            found[market.address, r.id] = told
                 self._rounds = found
                 self._tell({"rounds": list(found.values())})
             await asyncio.sleep(seconds)
+
+    async def _looked(self, market: ContractMarket, r: RoundView, now: int) -> Told | None:
+        """What is known of a round, or was, if what its oracle says cannot be understood."""
+        key = market.address, r.id
+        try:
+            told = await self._told(market, r, now)
+            orjson.dumps(told)
+        except Exception:  # an oracle is any contract that a round's creator named
+            if key not in self._broken:
+                log.exception("cannot tell of a round's oracle", oracle=r.oracle, round=r.id)
+            self._broken.add(key)
+            return self._rounds.get(key)
+        self._broken.discard(key)
+        return told
 
     async def _told(self, market: ContractMarket, r: RoundView, now: int) -> Told:
         """What is known of a round; what cannot be learnt now stays as it was."""
@@ -134,14 +152,17 @@ class Oracles:
     async def _voting(self, market: ContractMarket, r: RoundView) -> Told | None:
         """What a committee has come to, now; None when one account decides. Raises ChainError."""
         by = market.address, r.oracle
+        if self._alone.get(by, 0.0) > time.monotonic():
+            return None
         if by not in self._oracles:
             self._oracles[by] = ContractOracle(market, r.oracle)
         try:
             s = await self._oracles[by].standing(r.id, None)
+            voters = s.committee.reporters
+            votes = await asyncio.gather(*(self._oracles[by].vote_of(r.id, v) for v in voters))
         except WrongContract:
+            self._alone[by] = time.monotonic() + _NOBODY
             return None
-        voters = s.committee.reporters
-        votes = await asyncio.gather(*(self._oracles[by].vote_of(r.id, v) for v in voters))
         proposal = {"winningNumber": s.number, "finalizableAt": s.finalizable_at}
         return {
             "quorum": s.committee.quorum,

@@ -15,6 +15,7 @@ from keeper.errors import Reverted, RpcRefused, WrongContract
 from keeper.ports import ChainEvent, Committee, Head, RoundInfo, RoundStatus, Standing
 
 _EPOCH = dt.date(1970, 1, 1)
+_MOST = 2**63 - 1  # of a number that a committee may tell: JSON holds no more
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
 _RECIPIENT_GAS = 50_000 + 2_300 + 21_000
@@ -100,7 +101,8 @@ class ContractOracle(Contract):
     async def committee(self) -> Committee:
         """Who decides, and how; asked once, for it never changes.
 
-        Raises WrongContract when there is an ordinary account or another contract.
+        Raises WrongContract when there is an ordinary account or another contract, or one whose
+        numbers make no sense.
         """
         if self._committee is None:
             views = ("reporters", "quorum", "disputeWindow", "guardian")
@@ -108,19 +110,28 @@ class ContractOracle(Contract):
                 reporters, *terms = await asyncio.gather(*map(self.call, views))
             except Reverted as exc:
                 raise WrongContract(f"{self.address} is no ResultOracle") from exc
+            self._check(*terms[:2])
             self._committee = Committee(tuple(reporters), *terms)
         return self._committee
 
     async def standing(self, round_id: int, account: str | None) -> Standing:
-        """How far the committee has come with a round; with the vote of one of its reporters."""
+        """How far the committee has come with a round; with the vote of one of its reporters.
+
+        Raises WrongContract as `committee` does.
+        """
         committee = await self.committee()
         at = self._market, round_id
         (ballot, _), (number, _, finalizable_at) = await asyncio.gather(
             self.call("ballot", *at), self.call("proposal", *at)
         )
+        self._check(ballot, finalizable_at)
         reporter = account if account in committee.reporters else None
         vote = await self.vote_of(round_id, reporter) if reporter else None
         return Standing(committee, ballot, vote, number, finalizable_at)
+
+    def _check(self, *numbers: int) -> None:
+        if any(number > _MOST for number in numbers):
+            raise WrongContract(f"{self.address} tells a number that makes no sense")
 
     async def vote_of(self, round_id: int, reporter: str) -> Draw | None:
         """What a reporter says was drawn, in the standing ballot."""

@@ -90,6 +90,30 @@ async def test_a_vote_on_no_date_is_no_vote_of_a_committee(
         await ContractOracle(market, address).vote_of(1, ANN)
 
 
+@pytest.mark.parametrize("view", ["quorum", "disputeWindow", "ballot", "proposal"])
+async def test_a_number_that_makes_no_sense_is_of_no_committee(
+    chain: Chain,
+    market: ContractMarket,
+    oracle: DeployedOracle,
+    monkeypatch: pytest.MonkeyPatch,
+    view: str,
+) -> None:
+    """Any contract may be named as an oracle, and no JSON holds what a uint256 does."""
+    own, most = ContractOracle.call, 2**63 - 1
+
+    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
+        told = await own(self, function, *args)
+        return told if function != view else [0, 0, most] if function == "proposal" else wrong
+
+    wrong: Any = [most, 0] if view == "ballot" else most
+    monkeypatch.setattr(ContractOracle, "call", call)
+    await ContractOracle(market, oracle.address).standing(1, None)
+    most += 1
+    wrong = [most, 0] if view == "ballot" else most
+    with pytest.raises(WrongContract, match="makes no sense"):
+        await ContractOracle(market, oracle.address).standing(1, None)
+
+
 async def test_refusals_of_the_oracle_are_understood(
     rpc: Rpc, market: ContractMarket, oracle: DeployedOracle
 ) -> None:

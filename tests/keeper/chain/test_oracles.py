@@ -67,7 +67,7 @@ class Told:
         self.oracles = Oracles([market], follower, store, self._take)
 
     def _take(self, data: dict[str, Any]) -> None:
-        self.data = data
+        self.data = orjson.loads(orjson.dumps(data))  # or it could not be told
 
     @property
     def round(self) -> dict[str, Any]:
@@ -179,6 +179,56 @@ async def test_a_round_that_one_account_decides_has_no_committee(
     async with telling(market, MemoryStore()) as told:
         await chain.move_to(DRAW)
         await told.until(oracle=KEEPER, voting=None)
+
+
+async def test_an_account_is_seldom_asked_whether_it_is_a_committee(
+    chain: Chain, rpc: Rpc, deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, own = 0, ContractOracle.call
+
+    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await own(self, function, *args)
+
+    monkeypatch.setattr(ContractOracle, "call", call)
+    market = ContractMarket(rpc, deployed.address, deployed.game, deployed.block)
+    async with telling(market, MemoryStore()) as told:
+        await chain.move_to(DRAW)
+        await told.until(oracle=KEEPER, voting=None)
+        await asyncio.sleep(0.2)
+        assert asked == 4  # in many looks
+        await deployed.do(KEEPER, "finalizeRound", 1, 14)
+        await told.until(status="FINALIZED", voting=None)
+        await asyncio.sleep(0.2)
+        assert asked == 4
+
+
+async def test_an_oracle_that_tells_nonsense_ends_nothing(
+    chain: Chain, market: ContractMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any contract may be named as one."""
+    own = ContractOracle.call
+    nonsense: Any = 2**200
+
+    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
+        return nonsense if function == "disputeWindow" else await own(self, function, *args)
+
+    monkeypatch.setattr(ContractOracle, "call", call)
+    async with telling(market, MemoryStore()) as told:
+        await chain.move_to(DRAW)
+        await told.until(status="LOCKED", voting=None)
+    nonsense = "no number"
+    with capture_logs() as logs:
+        async with telling(market, MemoryStore()) as told:
+            await until(lambda: bool(told.data))
+            await asyncio.sleep(0.2)
+            assert told.data == {"rounds": []}
+            nonsense = 3600
+            await told.until(status="LOCKED")
+            assert told.round["voting"]["disputeWindow"] == 3600
+    wrong = [line["event"] for line in logs if line["log_level"] == "error"]
+    assert wrong == ["cannot tell of a round's oracle"]  # once
 
 
 async def test_what_cannot_be_read_stays_and_after_the_end_nothing_is_asked(
