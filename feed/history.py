@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 
 _LAYOUT = 1  # of the table, told by the file
 _LOGS = 2**24  # more than a block has
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_NO_PLACE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 
 _schema = sa.MetaData()
 _events = sa.Table(
@@ -51,6 +54,10 @@ _amount = _e.args["amount"].as_string()
 _BETS = _e.name == "BetPlaced"
 
 
+class _Damaged(HistoryError):
+    """The file is none of ours, or not any more."""
+
+
 class Place(NamedTuple):
     """A round in which somebody has bet, and where in the chain's log that began."""
 
@@ -69,17 +76,17 @@ class History:
 
     One thread writes and reads it, in the order in which that is asked for, so an answer holds
     exactly what was settled when it was asked for. What cannot be written is kept and tried again.
+    A file that is damaged, or of another version, is put aside, and a new one begun.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError when its folder cannot be, HistoryError when the file cannot."""
+        """Raises ConfigError when its place cannot be used, HistoryError when the file cannot."""
         self._path = path
         self._recent: Sequence[ChainEvent] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
-            why = f"LOTTOCHAIN_HISTORY: cannot open {path.parent}: {exc.strerror}"
-            raise ConfigError(why) from exc
+            raise _misplaced(path.parent, exc.strerror) from exc
         self._engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
         # Of the thread alone: what the file does not hold yet, and up to where it holds all.
         self._owed: list[ChainEvent] = []
@@ -87,8 +94,8 @@ class History:
         self._trouble: str | None = None  # the last; none before it is open
         self._thread = ThreadPoolExecutor(1, "history")
         try:
-            self._thread.submit(self._open).result()
-        except HistoryError:
+            self._thread.submit(self._open_any).result()
+        except (ConfigError, HistoryError):
             self.close()
             raise
 
@@ -167,12 +174,27 @@ class History:
 
     # ---- in the thread
 
+    def _open_any(self) -> None:
+        """Opens the file, or a new one in the place of one that is of no use."""
+        try:
+            self._open()
+        except _Damaged as exc:
+            self._engine.dispose()
+            aside = self._path.with_name(f"{self._path.name}.damaged")
+            try:
+                _move(self._path, aside)
+            except OSError as failed:
+                raise _misplaced(self._path.parent, failed.strerror) from failed
+            # One line says it all.
+            log.error("%s; now it is %s, and the chain fills a new one", exc, aside)  # noqa: TRY400
+            self._open()
+
     def _open(self) -> None:
         with self._using() as db:
             known = db.exec_driver_sql("PRAGMA user_version").scalar_one()
             sound = db.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
             if sound != "ok" or known not in (0, _LAYOUT):
-                raise self._useless("it is damaged, or of another version")
+                raise _Damaged(self._useless("it is damaged, or of another version"))
             if not known:
                 _schema.create_all(db)
                 db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
@@ -212,17 +234,23 @@ class History:
         try:
             with self._engine.begin() as db:
                 yield db
+            if self._trouble:
+                log.info("the history in %s can be used again", self._path)
+                self._trouble = ""
         except SQLAlchemyError as exc:
-            why = str(getattr(exc, "orig", None) or exc).splitlines()[0]
-            useless = self._useless(why)
+            orig = getattr(exc, "orig", None)
+            why = str(orig or exc).splitlines()[0]
+            kind = getattr(orig, "sqlite_errorcode", 0) & 0xFF
+            if self._trouble is None and kind in _NO_PLACE:
+                raise _misplaced(self._path, why) from exc
+            useless = (_Damaged if kind in _DAMAGED else HistoryError)(self._useless(why))
             if self._trouble not in (None, why):
                 log.error("%s", useless)  # noqa: TRY400 - one line says it all
                 self._trouble = why
             raise useless from exc
 
-    def _useless(self, why: str) -> HistoryError:
-        told = f"the history in {self._path} cannot be used: {why}; `reindex` makes it anew"
-        return HistoryError(told)
+    def _useless(self, why: str) -> str:
+        return f"the history in {self._path} cannot be used: {why}; `reindex` makes it anew"
 
 
 def _row(event: ChainEvent) -> dict[str, Any]:
@@ -241,7 +269,23 @@ def _row(event: ChainEvent) -> dict[str, Any]:
     }
 
 
+def _misplaced(path: Path, why: str | None) -> ConfigError:
+    return ConfigError(f"LOTTOCHAIN_HISTORY: cannot open {path}: {why}")
+
+
+def _with_journal(path: Path) -> Iterator[Path]:
+    """A file of SQLite, after what it leaves beside it when it is killed."""
+    yield path.with_name(f"{path.name}-journal")
+    yield path
+
+
 def _remove(path: Path) -> None:
-    """A file of SQLite, with what it leaves beside it when it is killed."""
-    for end in ("-journal", ""):
-        path.with_name(path.name + end).unlink(missing_ok=True)
+    for file in _with_journal(path):
+        file.unlink(missing_ok=True)
+
+
+def _move(path: Path, to: Path) -> None:
+    _remove(to)
+    for file, place in zip(_with_journal(path), _with_journal(to), strict=True):
+        with suppress(FileNotFoundError):
+            file.replace(place)

@@ -30,6 +30,7 @@ from tests.feed.world import (
     created,
     finalized,
     serving,
+    stranger,
 )
 
 EVEN, ODD, LOW = Prediction.EVEN, Prediction.ODD, Prediction.LOW
@@ -390,7 +391,7 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
     world.mine(created(), bet(ANN, EVEN, 5))
     told: list[str] = []
     fault = f"the history in {path} cannot be used: database is locked; `reindex` makes it anew"
-    async with serving(world, history=path, faults=(fault,)) as session:
+    async with serving(world, history=path, faults=(fault, fault)) as session:
         assert world.history
         world.history._engine.dispose()
         event.listen(world.history._engine, "connect", lambda db, _: db.execute(NO_WAIT))
@@ -405,14 +406,22 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
                     told.append((await response.json())["code"])
                     assert str(path) not in await response.text()
             other.execute("ROLLBACK")
-        assert told == ["no_history"] * 2
-        assert (await get(session, "/api/stats"))["bettors"] == 2
+            assert told == ["no_history"] * 2
+            assert (await get(session, "/api/stats"))["bettors"] == 2
+            other.execute("BEGIN IMMEDIATE")  # the same trouble another time is told as well
+            world.mine(bet(stranger(3), ODD, 5))
+            world.settle()
+            async with session.get(f"/api/bets/{stranger(3)}") as response:
+                await problem(response, 503)
+            other.execute("ROLLBACK")
+        assert (await get(session, "/api/stats"))["bettors"] == 3
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT block, log_index, name, user, args FROM events").fetchall()
     assert [row[:4] for row in rows] == [
         (101, 0, "RoundCreated", None),
         (101, 1, "BetPlaced", ANN),
         (102, 0, "BetPlaced", BOB),
+        (103, 0, "BetPlaced", stranger(3)),
     ]
     assert json.loads(rows[1][4])["amount"] == "5"
 

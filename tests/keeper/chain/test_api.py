@@ -224,18 +224,60 @@ async def test_the_index_is_made_anew_from_the_chain_by_a_command(
 
     assert users() == [(ANN,), (BOB,)]
     whole = file.read_bytes()
-    for wrong in (b"not of SQLite" * 100, whole[:2000] + b"\xff" * 3000 + whole[5000:]):
-        file.write_bytes(wrong)
-        async with home.keeper() as keeper:
-            await keeper.process.wait()
-            (told,) = keeper.raw
-        assert told.startswith(f"keeper: the history in {file} cannot be used: ")
-        assert "`reindex` makes it anew" in told
-        code, _, err = await home.command("reindex", RPC_URL="http://127.0.0.1:9")
-        assert (code, file.read_bytes()) == (1, wrong)  # it stands until there is another
-        code, _, _ = await home.command("reindex")
-        assert (code, users()) == (0, [(ANN,), (BOB,)])
+    wrong = whole[:2000] + b"\xff" * 3000 + whole[5000:]
+    file.write_bytes(wrong)
+    code, _, err = await home.command("reindex", RPC_URL="http://127.0.0.1:9")
+    assert (code, file.read_bytes()) == (1, wrong)  # it stands until there is another
+    code, _, _ = await home.command("reindex")
+    assert (code, users()) == (0, [(ANN,), (BOB,)])
     assert not [path for path in file.parent.iterdir() if path != file]
+
+
+async def test_a_damaged_index_stops_no_keeper_and_is_put_aside(
+    chain: Chain, deployed: Deployed, tmp_path: Path, publishers: Publishers
+) -> None:
+    for user in (ANN, BOB):
+        await deployed.bet(user, 1, EVEN, E)
+    await chain.rpc("anvil_mine", hex(100))
+    home = Home.make(tmp_path, chain, [deployed], publishers)
+    file = tmp_path / "data" / "history.sqlite"
+    aside = file.with_name("history.sqlite.damaged")
+    async with home.keeper() as keeper:
+        await keeper.until_logged("the chain is read")
+        assert await keeper.terminate() == 0
+    whole = file.read_bytes()
+    other = whole[:60] + (2).to_bytes(4) + whole[64:]  # of a version that is to come
+    for wrong in (b"not of SQLite" * 100, whole[:2000] + b"\xff" * 3000 + whole[5000:], other):
+        file.write_bytes(wrong)
+        file.with_name("history.sqlite-journal").write_bytes(b"of that one")
+        async with home.keeper("--role", "operator") as keeper:  # which has no use for it
+            await keeper.until_logged("the chain is read")
+        assert file.read_bytes() == wrong
+        async with home.keeper() as keeper:
+            url = (await keeper.until_logged("serving"))["url"]
+            await keeper.until_logged("the chain is read")
+            async with aiohttp.ClientSession(url) as session:
+                assert (await get(session, "/api/stats"))["bettors"] == 2
+            assert await keeper.terminate() == 0
+            (told,) = [line["event"] for line in keeper.lines if line["level"] == "error"]
+        assert told.startswith(f"the history in {file} cannot be used: ")
+        assert told.endswith(
+            f"; `reindex` makes it anew; now it is {aside}, and the chain fills a new one"
+        )
+        assert aside.read_bytes() == wrong
+        with contextlib.closing(sqlite3.connect(file)) as db:
+            assert db.execute("SELECT count(*) FROM events WHERE user NOT NULL").fetchone() == (2,)
+
+
+async def test_an_index_that_has_no_place_is_a_wrong_setting(
+    deployed: Deployed, chain: Chain, tmp_path: Path, publishers: Publishers
+) -> None:
+    home = Home.make(tmp_path, chain, [deployed], publishers)
+    (tmp_path / "file").touch()
+    for place, named in ((tmp_path / "file" / "index", tmp_path / "file"), (tmp_path, tmp_path)):
+        code, _, err = await home.process("run", HISTORY=str(place))
+        assert code == 2
+        assert err.startswith(f"keeper: LOTTOCHAIN_HISTORY: cannot open {named}: ")
 
 
 async def test_the_keeper_serves_it_all_to_who_may_ask(
