@@ -10,10 +10,11 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from operator import is_
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 from eth_utils.address import to_checksum_address
 from pydantic import (
     AfterValidator,
@@ -26,7 +27,7 @@ from pydantic import (
 
 from feed.board import Board
 from feed.history import History
-from feed.http import Body, Problem, cached, described
+from feed.http import Body, Problem, cached, described, expected
 from feed.hub import Hub
 from feed.quote import Refusal, quote
 from feed.views import of_round
@@ -35,11 +36,14 @@ from keeper.errors import HistoryError
 from keeper.projection import MarketView, RoundView
 
 NEWS_SECONDS, BETS_SECONDS, FINISHED_SECONDS = 10, 60, 15 * 60  # how long caches may keep it
-_KEPT = 4096  # answers
+_BODY_SECONDS = 10  # for all of a body to come
+_KEPT, _KEPT_BYTES = 4096, 32 * 2**20  # answers
 _BATCH = 100  # rounds in one transaction that claims
 
 M = TypeVar("M", bound="Asked")
 _Json = dict[str, Any]
+_Key = tuple[str, "Asked"]
+_Kept = dict[_Key, asyncio.Future[tuple[Body, int]]]
 _Tell = Callable[[Any], Awaitable[_Json]]  # to a question that is valid
 
 
@@ -154,10 +158,17 @@ async def _sent(model: type[M], request: web.Request) -> M:
     """What the body asks. Raises Problem."""
     if request.content_type != "application/json":
         raise Problem(415, "unsupported_media_type", "the body is application/json")
+    if hdrs.CONTENT_ENCODING in request.headers:
+        raise Problem(415, "unsupported_media_type", "the body is not to be packed")
     if request.query:
         raise Problem(400, "bad_request", "all of it is told in the body")
     try:
-        return model.model_validate_json(await request.read())
+        async with asyncio.timeout(_BODY_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        raise Problem(408, "request_timeout", "the body does not come") from None
+    try:
+        return model.model_validate_json(body)
     except ValidationError as e:
         raise _refuse(e) from None
 
@@ -179,8 +190,9 @@ class Api:
         """`encode` has every market's by its address."""
         self._hub, self._history, self._chain_id = hub, history, chain_id
         self._encode, self._oracle_of = encode, oracle_of
-        self._kept: dict[tuple[str, Asked], asyncio.Future[tuple[Body, int]]] = {}
-        self._kept_at: object = None
+        self._kept: _Kept = {}
+        self._kept_at: tuple[object, ...] = ()
+        self._kept_bytes = 0
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Everything at its path."""
@@ -194,9 +206,13 @@ class Api:
             ("/api/claim/{user}", OfUser, self._claims, NEWS_SECONDS),
             ("/api/stats", Asked, self._figures, NEWS_SECONDS),
         ):
-            router.add_get(path, partial(self._get, path, model, tell, seconds))
-        router.add_post("/api/bet", partial(self._post, BetAsked, self._bet))
-        router.add_post("/api/claim", partial(self._post, ClaimAsked, self._claim))
+            get = partial(self._get, path, model, tell, seconds)
+            router.add_get(path, get, expect_handler=expected)
+        for path, handler in (
+            ("/api/bet", partial(self._post, BetAsked, self._bet)),
+            ("/api/claim", partial(self._post, ClaimAsked, self._claim)),
+        ):
+            router.add_post(path, handler, expect_handler=expected)
 
     async def tell_stats(self, tell: Callable[[str, _Json], None]) -> None:
         """For ever hands on the figures, as the channel "stats" has them."""
@@ -209,19 +225,34 @@ class Api:
     async def _get(
         self, path: str, model: type[Asked], tell: _Tell, seconds: int, request: web.Request
     ) -> web.Response:
-        """Looks for an answer only once between two looks at the chain."""
+        """Looks for an answer only once between two looks at the chain, or at the oracles."""
         key = path, _asked(model, request)
-        at = self._board().position  # another one after each look
-        if self._kept_at is not at or len(self._kept) >= _KEPT:
-            self._kept, self._kept_at = {}, at
+        at = self._board().position, self._board().latest["oracle"]  # others after each look
+        seen = len(self._kept_at) == len(at) and all(map(is_, self._kept_at, at))
+        if not seen or len(self._kept) >= _KEPT or self._kept_bytes > _KEPT_BYTES:
+            self._kept, self._kept_at, self._kept_bytes = {}, at, 0
         if key not in self._kept:
             self._kept[key] = asyncio.ensure_future(self._answer(tell, key[1], seconds))
+            self._kept[key].add_done_callback(partial(self._count, self._kept, key))
         return cached(request, *await asyncio.shield(self._kept[key]))  # others may wait for it
+
+    def _count(self, kept: _Kept, key: _Key, done: asyncio.Future[tuple[Body, int]]) -> None:
+        """Of what is kept one more is known; what failed is not kept."""
+        if done.cancelled() or done.exception():
+            del kept[key]
+        elif kept is self._kept:
+            self._kept_bytes += len(done.result()[0].data)
 
     async def _answer(self, tell: _Tell, asked: Asked, seconds: int) -> tuple[Body, int]:
         told = await tell(asked)
-        over = told.get("status") in ("FINALIZED", "CANCELLED")
-        return Body.of(orjson.dumps(told)), FINISHED_SECONDS if over else seconds
+        if tell == self._round and isinstance(asked, OfRound) and self._is_over(asked):
+            seconds = FINISHED_SECONDS
+        return Body.of(orjson.dumps(told)), seconds
+
+    def _is_over(self, asked: OfRound) -> bool:
+        """Whether a round has ended, in a block that cannot change any more."""
+        r, final = self._find(asked)[1], self._board().finalized
+        return r.book.finished and final is not None and r.ended_in <= final
 
     async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
         told = await tell(await _sent(model, request))

@@ -17,10 +17,10 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
-from structlog.contextvars import bind_contextvars, get_contextvars
+from structlog.contextvars import bind_contextvars
 
 from keeper import metrics
 from keeper.errors import HistoryError
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 STATIC_SECONDS = 24 * 3600
 _PREFLIGHT_SECONDS = 3600
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_ID = web.RequestKey("id", str)  # that of a request
 _PORT = re.compile(r":[0-9]*$")
 _OURS = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by who runs the machine
 _READABLE = "ETag, Retry-After, X-Request-Id"
@@ -103,6 +104,17 @@ def cached(
     return response
 
 
+async def expected(request: web.Request) -> web.StreamResponse | None:
+    """Tells who waits for it to send the body; nothing else that may be expected is done."""
+    if request.version < HttpVersion11:
+        return None
+    if request.headers[hdrs.EXPECT].lower() != "100-continue":
+        return Problem(417, "expectation_failed", "nothing but 100-continue is done").answer()
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # the answer itself is still to begin
+    return None
+
+
 def described(name: str) -> Handler:
     """Serves a description of the protocol, a file of this package."""
     body = Body.of(resources.files("feed").joinpath(name).read_bytes())
@@ -174,7 +186,7 @@ class Gate:
             return
         response.headers[hdrs.VARY] = "Origin"
         response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
-        response.headers["X-Request-Id"] = get_contextvars()["request"]
+        response.headers["X-Request-Id"] = request.get(_ID) or secrets.token_hex(8)
         if self._allowed(request):
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = request.headers[hdrs.ORIGIN]
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _READABLE
@@ -188,10 +200,9 @@ class Gate:
         @web.middleware
         async def answers(request: web.Request, handler: Handler) -> web.StreamResponse:
             given = request.headers.get("X-Request-Id", "")
+            request[_ID] = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
             # For the log, too, until the next request of this connection.
-            bind_contextvars(
-                request=given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-            )
+            bind_contextvars(request=request[_ID])
             try:
                 await self.admit(request)
                 return self.preflight(request) or await handler(request)

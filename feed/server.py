@@ -23,6 +23,9 @@ from keeper import metrics
 
 log = logging.getLogger(__name__)
 
+_KEEPALIVE_SECONDS = 75  # for which the connection is kept of who asks nothing
+_READY_SECONDS = 5  # after which to ask again whether it is ready
+
 
 async def _metrics(_: web.Request) -> web.Response:
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -59,6 +62,11 @@ class Server:
         app.on_shutdown.append(lambda _: self.hub.close(retry_after_ms=1000))
         return app
 
+    def runner(self, **options: Any) -> web.AppRunner:
+        """Of the application. What comes packed is not unpacked, but refused."""
+        options |= {"access_log": None, "auto_decompress": False}
+        return web.AppRunner(self.application(), keepalive_timeout=_KEEPALIVE_SECONDS, **options)
+
     # ---- for who runs it
 
     async def _healthz(self, _: web.Request) -> web.Response:
@@ -71,7 +79,7 @@ class Server:
     async def _readyz(self, _: web.Request) -> web.Response:
         """Ready, or what is in the way."""
         if troubles := self.troubles():
-            raise Problem(503, "not_ready", "; ".join(troubles))
+            raise Problem(503, "not_ready", "; ".join(troubles), _READY_SECONDS)
         return web.json_response({"status": "ready"})
 
     # ---- the websocket

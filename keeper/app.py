@@ -270,7 +270,7 @@ def _web(
 
     gate = Gate(settings.origins, settings.hosts, settings.proxies, limiter)
     server = Server(hub, lambda: health, troubles, gate, api)
-    return web.AppRunner(server.application(), access_log=None, shutdown_timeout=3)
+    return server.runner(shutdown_timeout=3)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import sqlite3
 from contextlib import closing
@@ -15,6 +16,7 @@ from sqlalchemy import event
 
 from feed.api import Api
 from keeper.domain.lines import Prediction
+from keeper.errors import HistoryError
 from tests.feed.test_rest import problem
 from tests.feed.world import (
     ANN,
@@ -194,6 +196,39 @@ async def test_a_body_that_is_none_is_a_problem(
             async with session.post(path, data=body, headers=headers) as response:
                 await problem(response, status)
                 assert (await response.json())["code"] == code
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", gzip.compress(b"{}"), gzip.compress(b"x" * 10**6)])
+async def test_a_body_that_is_packed_is_refused_whether_it_can_be_unpacked_or_not(
+    body: bytes,
+) -> None:
+    world = World()
+    world.mine(created())
+    async with serving(world) as session:
+        for encoding in ("gzip", "deflate", "br", "nonsense"):
+            headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+            for path in ("/api/bet", "/api/claim"):
+                async with session.post(path, data=body, headers=headers) as response:
+                    await problem(response, 415)
+            async with session.get("/api/round", data=body, headers=headers) as response:
+                assert response.status == 200
+
+
+async def test_what_failed_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 5))
+    async with serving(world) as session:
+        assert world.history
+        whole = world.history.rounds_of
+
+        async def fails(_: str) -> Any:
+            raise HistoryError("not now")
+
+        monkeypatch.setattr(world.history, "rounds_of", fails)
+        async with session.get(f"/api/bets/{ANN}") as response:
+            await problem(response, 503)
+        monkeypatch.setattr(world.history, "rounds_of", whole)
+        assert len((await get(session, f"/api/bets/{ANN}"))["rounds"]) == 1
 
 
 async def test_bets_of_a_user_by_rounds_settled_or_not() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections import Counter as Counts
 from typing import Any
 
 import pytest
@@ -92,14 +93,66 @@ async def test_a_round_from_open_to_its_result() -> None:
         async with session.get(ROUND) as response:
             assert (await response.json())["status"] == "LOCKED"
         world.mine(finalized(0))
+        at = world.number
+        for final in (None, at - 1, at):  # until then it may be reorganized
+            world.mine(finalized=final)
+            async with session.get(ROUND) as response:
+                seconds = 900 if final == at else 10
+                assert response.headers["Cache-Control"] == f"public, max-age={seconds}"
         async with session.get(ROUND) as response:
-            assert response.headers["Cache-Control"] == "public, max-age=900"
             told = await response.json()
             assert (told["status"], told["winningNumber"], told["finalizedAt"]) == (
                 "FINALIZED",
                 0,
                 DRAW + 5,
             )
+
+
+async def test_how_it_is_decided_is_never_kept_long() -> None:
+    world = opened()
+    known = {"status": "FINALIZED"}
+    async with serving(world, oracle_of=lambda *_: known) as session:
+        world.time = LOCK
+        world.mine(finalized(0))
+        world.mine(finalized=world.number)
+        async with session.get(f"/api/oracle/{POWER}/1") as response:
+            assert response.headers["Cache-Control"] == "public, max-age=10"
+
+
+async def test_an_answer_is_no_older_than_what_is_known_of_the_results() -> None:
+    world, known = opened(), {"evidenceHash": "0x01"}
+    async with serving(world, oracle_of=lambda *_: known) as session:
+        for word in ("0x01", "0x02"):
+            known = {"evidenceHash": word}
+            world.hub.replace("oracle", {"rounds": [known]})
+            async with session.get(ROUND) as response:
+                assert (await response.json())["evidenceHash"] == word
+
+
+async def test_answers_fill_no_memory_while_no_block_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("feed.api._KEPT_BYTES", 20_000)
+    world, looked = opened(), Counts[int]()
+
+    def known(market: str, round_id: int) -> None:
+        looked[round_id] += 1
+
+    world.mine(*(created(n) for n in range(2, 101)))
+    async with serving(world, oracle_of=known) as session:
+        for _ in range(2):
+            async with session.get(ROUND) as response:
+                size = len(await response.read())
+        assert looked[1] == 1
+        for number in range(2, 101):
+            async with session.get(f"/api/round/{POWER}/{number}") as response:
+                assert response.status == 200
+        assert 100 * size > 40_000
+        async with session.get(ROUND) as response:
+            assert response.status == 200
+        assert looked[1] == 2
+        async with session.get("/api/round/nowhere/1") as response:
+            await problem(response, 404)
 
 
 async def test_a_market_is_named_by_its_address_or_its_game() -> None:
@@ -217,6 +270,7 @@ async def test_ready_or_what_is_in_the_way() -> None:
         async with session.get("/readyz") as response:
             detail = await problem(response, 503)
             assert detail == "no node answers; the newest block is 61 s old"
+            assert response.headers["Retry-After"] == "5"
         async with session.get("/healthz") as response:
             assert response.status == 200  # alive all the same
         troubles.clear()
@@ -296,3 +350,63 @@ async def test_bytes_that_are_no_http_do_not_hurt() -> None:
             await asyncio.gather(*(one(port) for _ in range(60)))
         async with session.get(ROUND) as response:
             assert response.status == 200
+
+
+async def raw(world: World, *parts: bytes) -> tuple[bytes, bytes, bytes]:
+    """Status line, headers and body of the last answer to bytes, until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    try:
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"\r\n\r\n")
+            status, _, headers = answer.partition(b"\r\n")
+            length = re.search(rb"Content-Length: (\d+)", headers)
+            body = await reader.readexactly(int(length[1])) if length else b""
+    finally:
+        writer.close()
+    return status, headers, body
+
+
+@pytest.mark.parametrize("path", ["/api/bet", "/api/claim"])
+async def test_a_body_that_never_comes_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("feed.api._BODY_SECONDS", 0.2)
+    world = opened()
+    asked = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    async with serving(world):
+        for length in ("Content-Length: 9", "Transfer-Encoding: chunked"):
+            begun = f"{asked}{length}\r\n\r\n"
+            for part in (b"", b"{", b"zz\r\n"):  # nothing, a part, no chunk
+                status, headers, body = await raw(world, begun.encode(), part)
+                assert status == b"HTTP/1.1 408 Request Timeout"
+                assert b"application/problem+json" in headers
+                assert b'"code":"request_timeout"' in body
+
+
+@pytest.mark.parametrize("path", ["/api/bet", ROUND, "/nowhere"])
+async def test_who_expects_what_is_not_done_is_told(path: str) -> None:
+    method = "POST" if path == "/api/bet" else "GET"
+    asked = f"{method} {path} HTTP/1.1\r\nHost: x\r\n"
+    world = opened()
+    async with serving(world):
+        status, headers, body = await raw(world, f"{asked}Expect: foo\r\n\r\n".encode())
+        assert status == b"HTTP/1.1 417 Expectation Failed"
+        assert b"X-Request-Id: " in headers
+        assert path == "/nowhere" or b'"code":"expectation_failed"' in body
+
+
+async def test_who_waits_for_leave_to_send_a_body_is_told_to() -> None:
+    world = opened()
+    async with serving(world) as session:
+        status, _, _ = await raw(
+            world,
+            b"POST /api/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        )
+        assert status == b"HTTP/1.1 100 Continue"
+        body = {"user": ANN}
+        async with session.post("/api/claim", json=body, expect100=True) as response:
+            assert await problem(response, 409)

@@ -155,7 +155,7 @@ async def serving(
     encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
     api = Api(world.hub, kept, 31337, encode, oracle_of) if public else None
     server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
-    runner = web.AppRunner(server.application(), access_log=None)
+    runner = server.runner(shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.create_task(world.hub.run())

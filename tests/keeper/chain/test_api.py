@@ -47,7 +47,7 @@ async def asking(
         encode = {market.address: market.encode}
         api = Api(follower.audience, history, rpc.chain_id, encode)
         server = Server(follower.audience, dict, list, Gate(), api)
-        runner = web.AppRunner(server.application(), access_log=None)
+        runner = server.runner()
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         await caught_up(follower, chain)
