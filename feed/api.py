@@ -6,29 +6,30 @@ What is asked is a typed model, or a problem; what is told is kept until the cha
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import is_
-from typing import Annotated, Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol
 
 import orjson
-from aiohttp import hdrs, web
-from eth_utils.address import to_checksum_address
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from aiohttp import web
 
 from feed.board import Board
 from feed.history import History
 from feed.http import Body, Problem, cached, described, expected
 from feed.hub import Hub
+from feed.questions import (
+    Asked,
+    BetAsked,
+    ClaimAsked,
+    OfBets,
+    OfRound,
+    OfRounds,
+    OfUser,
+    asked,
+    sent,
+)
 from feed.quote import Refusal, quote
 from feed.views import of_round
 from keeper.domain.lines import outcome
@@ -36,13 +37,11 @@ from keeper.errors import HistoryError
 from keeper.projection import MarketView, RoundView
 
 NEWS_SECONDS, BETS_SECONDS, FINISHED_SECONDS = 10, 60, 15 * 60  # how long caches may keep it
-_BODY_SECONDS = 10  # for all of a body to come
 _KEPT, _KEPT_BYTES = 4096, 32 * 2**20  # answers
 _BATCH = 100  # rounds in one transaction that claims
 
-M = TypeVar("M", bound="Asked")
 _Json = dict[str, Any]
-_Key = tuple[str, "Asked"]
+_Key = tuple[str, Asked]
 _Kept = dict[_Key, asyncio.Future[tuple[Body, int]]]
 _Tell = Callable[[Any], Awaitable[_Json]]  # to a question that is valid
 
@@ -57,123 +56,6 @@ class Encode(Protocol):
 
 OracleOf = Callable[[str, int], Mapping[str, Any] | None]
 """By market and round: what is known of its decision, `evidenceHash` for one."""
-
-
-# ---- what is asked
-
-
-def _digits(value: Any) -> Any:
-    """A number as a path or a query has it."""
-    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,17}", value):
-        raise ValueError("it is a number")
-    return value
-
-
-def _whole(value: Any) -> Any:
-    """JSON has one kind of numbers: 1.0 is a whole one."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-_HEX = r"0x[0-9a-fA-F]{40}"
-_Address = Annotated[
-    str, StringConstraints(pattern=f"^{_HEX}$"), AfterValidator(to_checksum_address)
-]
-_Market = Annotated[str, StringConstraints(pattern=f"^({_HEX}|[a-z][a-z-]{{0,30}})$")]
-_Positive = Annotated[int, BeforeValidator(_digits), Field(ge=1, lt=10**18)]
-_Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=100)]
-_Whole = Annotated[int, BeforeValidator(_whole)]
-_Wei = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,76})$")]
-_Place = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}:[0-9]{1,18}:0x[0-9a-fA-F]{40}$")]
-
-
-class Asked(BaseModel, extra="forbid", frozen=True):
-    """Anything that is asked; what is not known is refused. This is of who asks nothing more."""
-
-
-class OfRound(Asked):
-    """One round."""
-
-    market: _Market
-    id: _Positive
-
-
-class OfRounds(Asked):
-    """A page of rounds."""
-
-    market: _Market | None = None
-    status: Literal["OPEN", "LOCKED", "FINALIZED", "CANCELLED"] | None = None
-    before: _Place | None = None
-    limit: _Limit = 20
-
-
-class OfUser(Asked):
-    """Somebody's claims."""
-
-    user: _Address
-
-
-class OfBets(OfUser):
-    """A page of somebody's bets."""
-
-    before: _Positive | None = None
-    limit: _Limit = 20
-
-
-class BetAsked(OfUser, strict=True):
-    """A bet that is about to be placed; of the numbers the contract has to say what is wrong."""
-
-    market: _Market
-    roundId: _Whole = Field(ge=0, lt=2**53)  # noqa: N815 - as in JSON
-    prediction: _Whole = Field(ge=0, le=255)
-    amount: _Wei
-
-
-class ClaimAsked(OfUser, strict=True):
-    """A claim of everything, to be paid to another address where it is given."""
-
-    to: _Address | None = None
-
-
-def _refuse(e: ValidationError) -> Problem:
-    errors = [
-        {"field": ".".join(map(str, each["loc"]))[:64], "message": each["msg"]}
-        for each in e.errors(include_url=False, include_input=False)[:16]
-    ]
-    first = f"{errors[0]['field'] or 'request'}: {errors[0]['message']}"
-    return Problem(400, "bad_request", first, errors=errors)
-
-
-def _asked(model: type[M], request: web.Request) -> M:
-    """What path and query ask. Raises Problem."""
-    told = [*request.query.items(), *request.match_info.items()]
-    if len(fields := dict(told)) != len(told):
-        raise Problem(400, "bad_request", "something is given twice")
-    try:
-        return model.model_validate_strings(fields)
-    except ValidationError as e:
-        raise _refuse(e) from None
-
-
-async def _sent(model: type[M], request: web.Request) -> M:
-    """What the body asks. Raises Problem."""
-    if request.content_type != "application/json":
-        raise Problem(415, "unsupported_media_type", "the body is application/json")
-    if hdrs.CONTENT_ENCODING in request.headers:
-        raise Problem(415, "unsupported_media_type", "the body is not to be packed")
-    if request.query:
-        raise Problem(400, "bad_request", "all of it is told in the body")
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            body = await request.read()
-    except TimeoutError:
-        raise Problem(408, "request_timeout", "the body does not come") from None
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as e:
-        raise _refuse(e) from None
-
-
-# ---- what is told
 
 
 class Api:
@@ -226,7 +108,7 @@ class Api:
         self, path: str, model: type[Asked], tell: _Tell, seconds: int, request: web.Request
     ) -> web.Response:
         """Looks for an answer only once between two looks at the chain, or at the oracles."""
-        key = path, _asked(model, request)
+        key = path, asked(model, request)
         at = self._board().position, self._board().latest["oracle"]  # others after each look
         seen = len(self._kept_at) == len(at) and all(map(is_, self._kept_at, at))
         if not seen or len(self._kept) >= _KEPT or self._kept_bytes > _KEPT_BYTES:
@@ -255,7 +137,7 @@ class Api:
         return r.book.finished and final is not None and r.ended_in <= final
 
     async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
-        told = await tell(await _sent(model, request))
+        told = await tell(await sent(model, request))
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     # ---- rounds

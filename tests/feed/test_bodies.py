@@ -1,0 +1,105 @@
+"""Bytes that are no HTTP, bodies that never come, and what a client expects."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+
+import pytest
+
+from tests.feed.test_rest import opened, problem
+from tests.feed.world import (
+    ANN,
+    POWER,
+    World,
+    serving,
+)
+
+ROUND = f"/api/round/{POWER}/1"
+
+
+async def test_bytes_that_are_no_http_do_not_hurt() -> None:
+    rng = random.Random(seed := random.randrange(10**6))
+    print(f"seed {seed}")
+    good = f"GET {ROUND} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    world = opened()
+
+    async def one(port: int) -> None:
+        data = bytearray(good if rng.random() < 0.8 else rng.randbytes(200))
+        for _ in range(rng.randrange(1, 6)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(bytes(data))
+        writer.write_eof()
+        answer = await reader.read(2**20)
+        writer.close()
+        assert not answer or answer.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
+        assert not answer[9:].startswith(b"5")
+
+    async with serving(world) as session:
+        port = int(world.url.rpartition(":")[2])
+        for _ in range(5):
+            await asyncio.gather(*(one(port) for _ in range(60)))
+        async with session.get(ROUND) as response:
+            assert response.status == 200
+
+
+async def raw(world: World, *parts: bytes) -> tuple[bytes, bytes, bytes]:
+    """Status line, headers and body of the last answer to bytes, until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(world.url.rpartition(":")[2]))
+    try:
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"\r\n\r\n")
+            status, _, headers = answer.partition(b"\r\n")
+            length = re.search(rb"Content-Length: (\d+)", headers)
+            body = await reader.readexactly(int(length[1])) if length else b""
+    finally:
+        writer.close()
+    return status, headers, body
+
+
+@pytest.mark.parametrize("path", ["/api/bet", "/api/claim"])
+async def test_a_body_that_never_comes_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("feed.questions._BODY_SECONDS", 0.2)
+    world = opened()
+    asked = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    async with serving(world):
+        for length in ("Content-Length: 9", "Transfer-Encoding: chunked"):
+            begun = f"{asked}{length}\r\n\r\n"
+            for part in (b"", b"{", b"zz\r\n"):  # nothing, a part, no chunk
+                status, headers, body = await raw(world, begun.encode(), part)
+                assert status == b"HTTP/1.1 408 Request Timeout"
+                assert b"application/problem+json" in headers
+                assert b'"code":"request_timeout"' in body
+
+
+@pytest.mark.parametrize("path", ["/api/bet", ROUND, "/nowhere"])
+async def test_who_expects_what_is_not_done_is_told(path: str) -> None:
+    method = "POST" if path == "/api/bet" else "GET"
+    asked = f"{method} {path} HTTP/1.1\r\nHost: x\r\n"
+    world = opened()
+    async with serving(world):
+        status, headers, body = await raw(world, f"{asked}Expect: foo\r\n\r\n".encode())
+        assert status == b"HTTP/1.1 417 Expectation Failed"
+        assert b"X-Request-Id: " in headers
+        assert path == "/nowhere" or b'"code":"expectation_failed"' in body
+
+
+async def test_who_waits_for_leave_to_send_a_body_is_told_to() -> None:
+    world = opened()
+    async with serving(world) as session:
+        status, _, _ = await raw(
+            world,
+            b"POST /api/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        )
+        assert status == b"HTTP/1.1 100 Continue"
+        body = {"user": ANN}
+        async with session.post("/api/claim", json=body, expect100=True) as response:
+            assert await problem(response, 409)

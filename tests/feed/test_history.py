@@ -1,0 +1,189 @@
+"""Figures of all that happened, and the index that they come from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from feed.api import Api
+from keeper.domain.lines import Prediction
+from tests.feed.test_bets import get, paid
+from tests.feed.test_rest import problem
+from tests.feed.world import (
+    ANN,
+    BOB,
+    MEGA,
+    POWER,
+    World,
+    bet,
+    connected,
+    created,
+    finalized,
+    serving,
+    stranger,
+)
+
+EVEN, ODD, LOW = Prediction.EVEN, Prediction.ODD, Prediction.LOW
+OTHER = "0x" + "ab" * 20
+NO_WAIT = "PRAGMA busy_timeout = 0"
+
+
+async def test_figures_of_all_and_of_each_game() -> None:
+    world = World()
+    big = 2 * 10**19  # more than 64 bits hold
+    world.mine(created(), created(2), created(1, MEGA))
+    world.mine(bet(ANN, EVEN, big), bet(BOB, ODD, big), bet(ANN, LOW, 5, 2))
+    async with serving(world) as session:
+        world.settle()
+        world.mine(bet(ANN, EVEN, 3, 1, MEGA), bet(OTHER, EVEN, 3, 1, MEGA), finalized(2))
+        world.mine(paid(BOB, 9), paid(ANN, 2 * big - big // 50))
+        world.mine(paid(BOB, 11, 2))
+        for _ in range(2):
+            told = await get(session, "/api/stats")
+            power, mega = told.pop("games")
+            assert told == {
+                "rounds": 3,
+                "volume": str(2 * big + 11),
+                "matched": str(big),
+                "fees": str(big // 50),
+                "bettors": 3,
+                "biggestWin": {
+                    "market": POWER,
+                    "roundId": 1,
+                    "user": ANN,
+                    "amount": str(2 * big - big // 50),
+                    "txHash": told["biggestWin"]["txHash"],
+                },
+            }
+            assert (power["bettors"], power["rounds"], power["volume"]) == (2, 2, str(2 * big + 5))
+            assert (mega["bettors"], mega["biggestWin"]) == (2, None)
+            world.settle()
+            world.mine()  # what was told is asked for anew
+
+
+async def test_history_that_is_written_again_or_of_another_chain_counts_once(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "history.sqlite"
+    first, second = World(), World()
+    first.mine(created(), bet(BOB, EVEN, 5))
+    first.number += 10
+    first.mine(bet(BOB, ODD, 5))
+    second.mine(created())
+    second.mine(bet(ANN, EVEN, 5))
+    async with serving(first, history=path):
+        first.settle()
+    written: set[bytes] = set()
+    for _ in range(3):  # what one keeper wrote another finds, and writes nothing
+        world = World()
+        world.mine(created(), bet(BOB, EVEN, 5), bet(ANN, EVEN, 7))
+        async with serving(world, history=path) as session:
+            world.settle()
+            assert (await get(session, "/api/stats"))["bettors"] == 2
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    async with serving(second, history=path) as session:
+        assert second.history
+        second.history.begin()
+        second.history.take(second.events, ())
+        second.number += 20
+        second.mine()
+        assert (await get(session, f"/api/bets/{BOB}"))["rounds"] == []
+        assert (await get(session, "/api/stats"))["bettors"] == 1
+        assert len((await get(session, f"/api/bets/{ANN}"))["rounds"]) == 1
+
+
+async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 5))
+    told: list[str] = []
+    fault = f"the history in {path} cannot be used: database is locked; `reindex` makes it anew"
+    async with serving(world, history=path, faults=(fault, fault)) as session:
+        assert world.history
+        world.history._engine.dispose()
+        event.listen(world.history._engine, "connect", lambda db, _: db.execute(NO_WAIT))
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            world.settle()
+            world.mine(bet(BOB, ODD, 5))
+            world.settle()
+            for _ in range(2):
+                async with session.get(f"/api/bets/{ANN}") as response:
+                    await problem(response, 503)
+                    told.append((await response.json())["code"])
+                    assert str(path) not in await response.text()
+            other.execute("ROLLBACK")
+            assert told == ["no_history"] * 2
+            assert (await get(session, "/api/stats"))["bettors"] == 2
+            other.execute("BEGIN IMMEDIATE")  # the same trouble another time is told as well
+            world.mine(bet(stranger(3), ODD, 5))
+            world.settle()
+            async with session.get(f"/api/bets/{stranger(3)}") as response:
+                await problem(response, 503)
+            other.execute("ROLLBACK")
+        assert (await get(session, "/api/stats"))["bettors"] == 3
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT block, log_index, name, user, args FROM events").fetchall()
+    assert [row[:4] for row in rows] == [
+        (101, 0, "RoundCreated", None),
+        (101, 1, "BetPlaced", ANN),
+        (102, 0, "BetPlaced", BOB),
+        (103, 0, "BetPlaced", stranger(3)),
+    ]
+    assert json.loads(rows[1][4])["amount"] == "5"
+
+
+async def test_figures_are_told_on_the_websocket_as_they_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("feed.api.NEWS_SECONDS", 0.01)
+    world = World()
+    async with serving(world) as session:
+        assert world.history
+        api = Api(world.hub, world.history, 1, {})
+        telling = asyncio.create_task(api.tell_stats(world.hub.replace))
+        await asyncio.sleep(0.05)  # the chain is not read yet
+        world.mine(created())
+        async with connected(session) as client:
+            (told,) = await client.follow("stats")
+            while not told["data"]:
+                told = await client.hear()
+            for number in (2, 3):
+                assert told["data"] == await get(session, "/api/stats")
+                world.mine(created(number), bet(ANN, EVEN, 10**20, number))
+                told = await client.hear()
+                assert (told["channel"], told["data"]["rounds"]) == ("stats", number)
+        telling.cancel()
+
+
+async def test_who_asks_the_same_at_once_waits_for_one_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 5))
+    async with serving(world) as session:
+        looked = []
+        whole = world.history and world.history.rounds_of
+
+        async def slowly(user: str) -> Any:
+            looked.append(user)
+            await asyncio.sleep(0.1)
+            return await whole(user) if whole else None
+
+        monkeypatch.setattr(world.history, "rounds_of", slowly)
+        asked = [asyncio.create_task(get(session, f"/api/bets/{ANN}")) for _ in range(20)]
+        await asyncio.sleep(0.05)
+        asked.pop(0).cancel()  # who goes takes it from nobody
+        world.mine(bet(ANN, ODD, 7))
+        told = await get(session, f"/api/bets/{ANN}")
+        assert [b["amount"] for b in told["rounds"][0]["bets"]] == ["5", "7"]
+        assert len(await asyncio.gather(*asked)) == 19
+        assert looked == [ANN, ANN]
