@@ -33,6 +33,7 @@ T = TypeVar("T")
 MAX_ANSWER = 32 << 20  # bytes; a full chunk of logs is far below
 LOOK_EVERY = 3.0  # seconds
 LONGEST_REST = 60.0  # seconds without a look at a node that is down
+_UNASKED = "was not asked yet"
 _AT_ONCE = 8  # requests; nodes refuse those who ask too much
 # HTTP: the node, or what stands before it, did not look at the request.
 _TURNED_AWAY = frozenset({401, 403, 429, 502, 503, 504})
@@ -63,7 +64,7 @@ class Node:
         self.where = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         secrets = [url, *parts.path.split("/"), parts.query, parts.username, parts.password]
         self._secrets = [secret for secret in secrets if secret and len(secret) > 3]
-        self.head, self.fault, self.look_at = 0, "was not asked yet", 0.0
+        self.head, self.fault, self.look_at = 0, _UNASKED, 0.0
         self._chain_id, self._rest = chain_id, LOOK_EVERY
         self._few, self._looking = asyncio.Semaphore(_AT_ONCE), asyncio.Future[None]()
         self._looking.cancel()  # none is under way
@@ -256,11 +257,14 @@ class Rpc(AsyncJSONBaseProvider):
         raise RpcDown("; ".join(failed))
 
     def _ranked(self) -> list[Node]:
-        """In the order given, but who stands far behind comes later, and who has a fault last."""
+        """In the order given, but who stands far behind comes later, and who has a fault last.
+
+        Who was not asked yet comes before who is known to have one.
+        """
         late = max((n.head for n in self._nodes if not n.fault), default=0) - self._head_age
-        ranks = {node: (bool(node.fault), node.head < late) for node in self._nodes}
+        ranks = {n: (n.fault != "", n.fault != _UNASKED, n.head < late) for n in self._nodes}
         for node, rank in ranks.items():
-            metrics.NODE_UP.labels(node.where).set(not any(rank))
+            metrics.NODE_UP.labels(node.where).set(not (rank[0] or rank[2]))
             if time.monotonic() >= node.look_at:
                 node.look()
         return sorted(self._nodes, key=lambda node: ranks[node])
