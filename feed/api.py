@@ -31,7 +31,7 @@ from feed.questions import (
     sent,
 )
 from feed.quote import Refusal, quote
-from feed.views import of_round
+from feed.views import money, of_round
 from keeper.domain.lines import outcome
 from keeper.errors import HistoryError
 from keeper.projection import MarketView, RoundView
@@ -126,10 +126,18 @@ class Api:
             self._kept_bytes += len(done.result()[0].data)
 
     async def _answer(self, tell: _Tell, asked: Asked, seconds: int) -> tuple[Body, int]:
-        told = await tell(asked)
+        told = await self._whole(tell, asked)
         if tell == self._round and isinstance(asked, OfRound) and self._is_over(asked):
             seconds = FINISHED_SECONDS
         return Body.of(orjson.dumps(told)), seconds
+
+    async def _whole(self, tell: _Tell, asked: Asked) -> _Json:
+        """An answer from one state of the chain: not one that began to be read anew meanwhile."""
+        at = self._board()
+        told = await tell(asked)
+        if self._board() is not at:
+            raise Problem(503, "starting", "the chain was read anew", 1)
+        return told
 
     def _is_over(self, asked: OfRound) -> bool:
         """Whether a round has ended, in a block that cannot change any more."""
@@ -137,7 +145,7 @@ class Api:
         return r.book.finished and final is not None and r.ended_in <= final
 
     async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
-        told = await tell(await sent(model, request))
+        told = await self._whole(tell, await sent(model, request))
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     # ---- rounds
@@ -331,9 +339,7 @@ class Api:
 
 
 def _due(r: RoundView, user: str) -> _Json:
-    winnings, refund = r.book.claimable(user)
-    due = {"winnings": str(winnings), "refund": str(refund)}
-    return due | {"settled": r.book.settled(user)}
+    return money(r.book.claimable(user)) | {"settled": r.book.settled(user)}
 
 
 def _sums(markets: Sequence[MarketView], bettors: Collection[str]) -> _Json:

@@ -87,9 +87,8 @@ class Hub:
         if undone is None:
             self._renew(self._subscribers)
             return
-        self._begin(
-            self._told(undone)
-        )  # then a round whose creation was: it may be gone, or be another
+        self._begin(self._told(undone))
+        # Then the rounds whose creation was undone: they may be gone, or be others.
         self._renew(
             c for d in undone for c, t in d.channels.items() if t[0].event == "RoundCreated"
         )

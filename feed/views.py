@@ -99,7 +99,7 @@ def of_user(markets: Iterable[MarketView], user: str, now: int) -> dict[str, Any
         for r in (market.rounds[n] for n in sorted(numbers, reverse=True)):
             if r.book.finished and r.id not in recent:
                 continue
-            due = _money(r.book.claimable(user))
+            due = money(r.book.claimable(user))
             status = r.status_at(now).name
             rounds.append({"market": market.address, "roundId": r.id, "status": status, "due": due})
             for bet in r.book.bets_of(user):
@@ -110,10 +110,11 @@ def of_user(markets: Iterable[MarketView], user: str, now: int) -> dict[str, Any
 
 def ended_data(data: dict[str, Any], book: Book, user: str) -> dict[str, Any]:
     """The end of a round as one who bet in it is told: with what it made due."""
-    return data | {"due": _money(book.awarded(user))}
+    return data | {"due": money(book.awarded(user))}
 
 
-def _money(due: tuple[int, int]) -> dict[str, str]:
+def money(due: tuple[int, int]) -> dict[str, str]:
+    """What is due, (winnings, refund), wei."""
     return {"winnings": str(due[0]), "refund": str(due[1])}
 
 

@@ -43,6 +43,28 @@ async def test_nobody_is_let_in_nor_answered() -> None:
             assert (await answer.json())["head"] is None
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["begun", "read"])
+@pytest.mark.parametrize("path", [f"/api/bets/{ANN}", f"/api/claim/{ANN}", "/api/stats"])
+async def test_an_answer_under_way_is_not_made_of_two_states(
+    path: str, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The history is asked, and meanwhile the chain turns out to be another."""
+    world = opened()
+    async with serving(world) as session:
+        assert world.history
+        ask = world.history._ask
+
+        async def turns(query: Any) -> Any:
+            world.hub.begin()
+            if again:
+                reset(world)
+            return await ask(query)
+
+        monkeypatch.setattr(world.history, "_ask", turns)
+        async with session.get(path) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (503, "starting")
+
+
 async def test_who_is_there_stays_and_is_told_when_it_is_read() -> None:
     world = opened(heartbeat=0.1)
     async with serving(world) as session, connected(session) as client:

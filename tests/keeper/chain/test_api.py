@@ -206,13 +206,19 @@ async def test_the_history_holds_what_is_settled_through_a_reorganization(
         assert not history._recent
 
 
-async def test_the_index_is_made_anew_from_the_chain_by_a_command(
-    chain: Chain, deployed: Deployed, tmp_path: Path, publishers: Publishers
-) -> None:
+@pytest.fixture
+async def settled(chain: Chain, deployed: Deployed, tmp_path: Path, publishers: Publishers) -> Home:
+    """A keeper's home on a chain where Ann's and Bob's bets can change no more."""
     for user in (ANN, BOB):
         await deployed.bet(user, 1, EVEN, E)
     await chain.rpc("anvil_mine", hex(100))
-    home = Home.make(tmp_path, chain, [deployed], publishers)
+    return Home.make(tmp_path, chain, [deployed], publishers)
+
+
+async def test_the_index_is_made_anew_from_the_chain_by_a_command(
+    settled: Home, chain: Chain, tmp_path: Path
+) -> None:
+    home = settled
     file = tmp_path / "data" / "history.sqlite"
     code, out, err = await home.command("reindex", LOG_BLOCKS="30")
     assert (code, out) == (0, f"{file} holds what happened up to block {await chain.number()}\n")
@@ -234,12 +240,9 @@ async def test_the_index_is_made_anew_from_the_chain_by_a_command(
 
 
 async def test_a_damaged_index_stops_no_keeper_and_is_put_aside(
-    chain: Chain, deployed: Deployed, tmp_path: Path, publishers: Publishers
+    settled: Home, tmp_path: Path
 ) -> None:
-    for user in (ANN, BOB):
-        await deployed.bet(user, 1, EVEN, E)
-    await chain.rpc("anvil_mine", hex(100))
-    home = Home.make(tmp_path, chain, [deployed], publishers)
+    home = settled
     file = tmp_path / "data" / "history.sqlite"
     aside = file.with_name("history.sqlite.damaged")
     async with home.keeper() as keeper:
