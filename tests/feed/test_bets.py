@@ -343,3 +343,18 @@ async def test_all_that_is_due_and_how_it_is_claimed() -> None:
             paid(ANN, 594), (POWER, "RefundIssued", {"roundId": 1, "user": ANN, "amount": 200})
         )
         assert (await get(session, f"/api/claim/{ANN}"))["total"] == str(40 + 9 + 8)
+
+
+async def test_more_rounds_than_a_transaction_holds_take_two() -> None:
+    world, numbers = World(), range(1, 102)
+    world.mine(*[created(n) for n in numbers])
+    world.mine(*[bet(ANN, EVEN, n, n) for n in numbers])
+    world.mine(*[(POWER, "RoundCancelled", {"roundId": n}) for n in numbers])
+    async with serving(world) as session:
+        world.settle()
+        claims = (await post(session, "/api/claim", user=ANN))["claims"]
+    assert [len(claim["roundIds"]) for claim in claims] == [100, 1]
+    assert sorted(n for claim in claims for n in claim["roundIds"]) == [*numbers]
+    for claim in claims:
+        assert claim["amount"] == str(sum(claim["roundIds"]))
+        assert said(claim["transaction"]).endswith(f"({claim['roundIds']}, '{ANN}')")

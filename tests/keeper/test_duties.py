@@ -137,6 +137,16 @@ def test_settles_in_batches_and_leaves_alone_who_refused(market: Market) -> None
     assert market.at(LOCK, terms=terms) == [Duty("settle", 1, tuple(users[100:]))]
 
 
+def test_a_round_whose_gas_is_spent_is_settled_no_more(market: Market) -> None:
+    market.round(oracle=OTHER)
+    market.bet(ANN, Prediction.EVEN, E)
+    market.happens("RoundLocked", roundId=1, timestamp=LOCK)
+    terms = replace(TERMS, settle_gas=100)
+    assert market.at(LOCK, terms=terms, gas={1: 99, 2: 100}) == [Duty("settle", 1, (ANN,))]
+    assert market.at(LOCK, terms=terms, gas={1: 100}) == []
+    assert market.at(LOCK, gas={1: 10**12}) == [Duty("settle", 1, (ANN,))]  # without a limit
+
+
 # ---- report
 
 
