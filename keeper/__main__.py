@@ -58,8 +58,8 @@ def main() -> None:
 @click.option("--send", is_flag=True, help="Send transactions; without it they are only simulated.")
 @click.option(
     "--role",
-    type=click.Choice(list(app.Role)),
-    default=app.Role.ALL,
+    type=click.Choice([role.value for role in app.Role]),
+    default=app.Role.ALL.value,
     show_default=True,
     help="operator: duties, and health for those who look after it; web: serves, without a key.",
 )

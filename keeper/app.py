@@ -93,13 +93,17 @@ async def publishers(settings: Settings) -> AsyncIterator[Mapping[str, Source]]:
 
 def account_of(settings: Settings) -> LocalAccount | None:
     """The key's account; None when no key is set. Raises ConfigError."""
-    if settings.keystore and settings.keystore_password_file:
-        return keys.from_keystore(settings.keystore, settings.keystore_password_file)
-    if not settings.key_file:
-        return None
-    account = keys.from_file(settings.key_file)
-    if keys.exposed(settings.key_file):
-        log.warning("every user of this machine may read the key", file=str(settings.key_file))
+    store, password, file = settings.keystore, settings.keystore_password_file, settings.key_file
+    try:
+        if store and password:
+            return keys.from_keystore(store, password)
+        if not file:
+            return None
+        account = keys.from_file(file)
+    except ConfigError as exc:
+        raise ConfigError(f"{variable('keystore' if store else 'key_file')}: {exc}") from None
+    if keys.exposed(file):
+        log.warning("every user of this machine may read the key", file=str(file))
     return account
 
 

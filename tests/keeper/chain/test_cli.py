@@ -254,7 +254,7 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
         (["status"], {"CHAIN_ID": "80002"}, 2, "nothing is deployed on chain 80002"),
         (["status"], {"GAMES": "mega-millions"}, 2, "no market of mega-millions is recorded"),
         (["run", "--send"], {"KEY_FILE": ""}, 2, "--send needs LOTTOCHAIN_KEY_FILE or"),
-        (["run", "--send"], {"KEY_FILE": "/none"}, 2, "cannot read /none: No such file"),
+        (["run", "--send"], {"KEY_FILE": "/none"}, 2, "LOTTOCHAIN_KEY_FILE: cannot read /none: No"),
         (["run"], {"HISTORY": "/dev/null/x/h"}, 2, "LOTTOCHAIN_HISTORY: cannot open /dev/null/x"),
         (["run"], {"HTTP_HOST": "192.0.2.1"}, 2, "cannot serve on 192.0.2.1:0"),
         (
@@ -351,5 +351,8 @@ async def test_help_teaches(home: Home) -> None:
     code, out, _ = await home.command("run", "--help")
     assert code == 0
     assert "LOTTOCHAIN_KEYSTORE_PASSWORD_FILE" in out
+    code, _, err = await home.command("run", "--role", "boss")
+    assert code == 2
+    assert "'boss' is not one of 'all', 'operator', 'web'." in err
     code, out, _ = await home.command("draw", "--help")
     assert "3 pending" in out
