@@ -6,7 +6,7 @@ What is asked is a typed model, or a problem; what is told is kept until the cha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from operator import is_
@@ -261,17 +261,20 @@ class Api:
 
     async def _figures(self, _: Asked) -> _Json:
         """Of all markets together, and of each."""
-        markets, bettors = self._board().markets, await self._history.bettors()
+        markets = self._board().markets
+        # Before anything is waited for, that all may be of one block.
+        total, sums = _sums(markets), {m.address: _sums([m]) for m in markets}
+        bettors = await self._history.bettors()
         won = {m.address: await self._history.biggest_win(m.address) for m in markets}
         games = [
-            {"market": m.address, "game": m.game.name}
-            | _sums([m], {user for market, user in bettors if market == m.address})
+            {"market": m.address, "game": m.game.name, **sums[m.address]}
+            | {"bettors": sum(market == m.address for market, _ in bettors)}
             | {"biggestWin": won[m.address]}
             for m in markets
         ]
         best = max((w for w in won.values() if w), key=lambda w: int(w["amount"]), default=None)
-        total = _sums(markets, {user for _, user in bettors})
-        return {**total, "biggestWin": best, "games": games}
+        people = len({user for _, user in bettors})
+        return {**total, "bettors": people, "biggestWin": best, "games": games}
 
     # ---- inside
 
@@ -342,12 +345,11 @@ def _due(r: RoundView, user: str) -> _Json:
     return money(r.book.claimable(user)) | {"settled": r.book.settled(user)}
 
 
-def _sums(markets: Sequence[MarketView], bettors: Collection[str]) -> _Json:
+def _sums(markets: Sequence[MarketView]) -> _Json:
     books = [r.book for market in markets for r in market.rounds.values()]
     return {
         "rounds": len(books),
         "volume": str(sum(book.staked for book in books)),
         "matched": str(sum(book.total_matched for book in books)),
         "fees": str(sum(book.fees() for book in books)),
-        "bettors": len(bettors),
     }

@@ -30,7 +30,7 @@ M = TypeVar("M", bound="Asked")
 def _digits(value: Any) -> Any:
     """A number as a path or a query has it."""
     if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,17}", value):
-        raise ValueError("it is a number")
+        raise ValueError("wants a whole number from 1 on")
     return value
 
 
@@ -39,10 +39,15 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _address(text: str) -> str:
+    """With its checksum, whichever way it was capitalized."""
+    if not re.fullmatch(_HEX, text):
+        raise ValueError("wants an address: 0x and 40 hexadecimal digits")
+    return to_checksum_address(text)
+
+
 _HEX = r"0x[0-9a-fA-F]{40}"
-_Address = Annotated[
-    str, StringConstraints(pattern=f"^{_HEX}$"), AfterValidator(to_checksum_address)
-]
+_Address = Annotated[str, AfterValidator(_address)]
 _Market = Annotated[str, StringConstraints(pattern=f"^({_HEX}|[a-z][a-z-]{{0,30}})$")]
 _Positive = Annotated[int, BeforeValidator(_digits), Field(ge=1, lt=10**18)]
 _Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=100)]
@@ -101,7 +106,10 @@ class ClaimAsked(OfUser, strict=True):
 
 def _refuse(e: ValidationError) -> Problem:
     errors = [
-        {"field": ".".join(map(str, each["loc"]))[:64], "message": each["msg"]}
+        {
+            "field": ".".join(map(str, each["loc"]))[:64],
+            "message": each["msg"].removeprefix("Value error, "),
+        }
         for each in e.errors(include_url=False, include_input=False)[:16]
     ]
     first = f"{errors[0]['field'] or 'request'}: {errors[0]['message']}"

@@ -141,6 +141,23 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
     assert json.loads(rows[1][4])["amount"] == "5"
 
 
+async def test_figures_are_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 10))
+    async with serving(world) as session:
+        assert world.history
+        ask = world.history.bettors
+
+        async def meanwhile() -> set[tuple[str, str]]:
+            found = await ask()
+            world.mine(bet(BOB, ODD, 20))
+            return found
+
+        monkeypatch.setattr(world.history, "bettors", meanwhile)
+        told = await get(session, "/api/stats")
+        assert (told["bettors"], told["volume"]) == (1, "10")
+
+
 async def test_figures_are_told_on_the_websocket_as_they_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
