@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
-from aiohttp import web
+from websockets.protocol import OPEN, Protocol
 
-from feed.protocol import Close, Cursor, error
+from feed.protocol import PING, Close, Cursor, error
 from keeper import metrics
+
+_FAREWELL_SECONDS = 2.0  # for the client to agree that it is over
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +47,36 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A connection's sending side. Nothing here ever waits for the client, but `close`.
+    """A connection's sending side. Nothing here ever waits for the client.
 
     Attributes:
         address: by what it is told from others, its network address or a part of that.
+        wire: reads what it sends, and knows what the websocket protocol answers to that.
         channels: what it is subscribed to.
         stale: those of them that it must be sent a snapshot of, in that order, and the cursor
             from which on it can be told what happened, if it gave one.
         written: bytes so far.
         read: bytes that the network had taken at `read_at`, when it was last seen to take some.
+        subscribe_by: it has to subscribe until then; after that it may stay.
+        asked_at: when it was first asked whether it is there, since something was heard of it.
+        leaving: whether it was told to go; it is told nothing more.
     """
 
     address: str
-    ws: web.WebSocketResponse
-    transport: asyncio.WriteTransport
+    wire: Protocol
+    transport: asyncio.Transport
     limits: Limits
     channels: set[str] = field(default_factory=set)
     stale: dict[str, Cursor | None] = field(default_factory=dict)
     written: int = 0
     read: int = 0
     read_at: float = field(default_factory=time.monotonic)
+    subscribe_by: float = 0.0
+    asked_at: float = math.inf
+    leaving: bool = False
+
+    def __post_init__(self) -> None:
+        self.subscribe_by = self.read_at + self.limits.first_subscription
 
     @property
     def unsent(self) -> int:
@@ -108,22 +121,50 @@ class Client:
             self.read, self.read_at = read, now
         return now - self.read_at > self.limits.stall_seconds
 
-    async def close(self, why: Close, parting: bytes = b"") -> None:
+    def beat(self, frame: bytes, now: float) -> None:
+        """Sends a heartbeat and asks whether it is there; who does not say so is cut off.
+
+        So connections are found whose other end is gone without a word.
+        """
+        if now - self.asked_at > self.limits.stall_seconds:
+            self.cut_off("silent")
+        elif not (self.stale or self.slow):
+            self.asked_at = min(self.asked_at, now)
+            self.send(frame + PING)
+
+    def answer(self) -> None:
+        """Sends what the websocket protocol wants to be answered, be it that all is over."""
+        for data in self.wire.data_to_send():
+            if data:
+                self._write(data)
+            else:
+                self.transport.close()
+
+    def close(self, why: Close, parting: bytes = b"") -> None:
         """Says why, by a frame of its own or as an error, and ends the connection.
 
-        Waits a moment for the client to agree.
+        The client has a moment to agree.
         """
+        if self.leaving:
+            return
         code = why.name.lower()
         metrics.FEED_REFUSED.labels(code).inc()
         retryable = why >= Close.STARTING
         self.send(parting or error(code, code.replace("_", " "), retryable=retryable))
-        await self.ws.close(code=why, message=code.encode(), drain=False)
-        if self.unsent:
-            self.cut_off("unread")
+        if self.wire.state is OPEN:  # else the client was first
+            self.wire.send_close(why, code)
+        self.answer()
+        self.leaving = True
+        asyncio.get_running_loop().call_later(_FAREWELL_SECONDS, self._end)
 
     def _write(self, frame: bytes) -> None:
-        if not self.transport.is_closing():
+        if not (self.leaving or self.transport.is_closing()):
             self.transport.write(frame)
             self.written += len(frame)
             if self.unsent > self.limits.hard_bytes:
                 self.cut_off("unread")
+
+    def _end(self) -> None:
+        if self.unsent:
+            self.cut_off("unread")
+        self.transport.abort()

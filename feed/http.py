@@ -182,8 +182,6 @@ class Gate:
 
     async def complete(self, request: web.Request, response: web.StreamResponse) -> None:
         """Lets pages of allowed origins read what they asked for, and caches only what they may."""
-        if isinstance(response, web.WebSocketResponse):  # no answer, and kept as long as it lasts
-            return
         response.headers[hdrs.VARY] = "Origin"
         response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
         response.headers["X-Request-Id"] = request.get(_ID) or secrets.token_hex(8)

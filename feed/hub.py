@@ -9,6 +9,7 @@ matters finishes it first.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections import Counter, defaultdict
@@ -46,7 +47,7 @@ class Hub:
         self._addresses: Counter[str] = Counter()
         self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
         self._deliveries: Iterator[None] = iter(())
-        self._news = asyncio.Event()
+        self._news, self._emptied = asyncio.Event(), asyncio.Event()
         self._closing = False
 
     # ---- for the app: what happened
@@ -129,7 +130,11 @@ class Hub:
             retry = retry_after_ms + secrets.randbelow(retry_after_ms + 1)
             return message("shutdown", retryAfterMs=retry)
 
-        await asyncio.gather(*(c.close(Close.SHUTDOWN, parting()) for c in self._clients))
+        for client in self._clients:
+            self.part(client, Close.SHUTDOWN, parting())
+        self._emptied.clear()
+        if self._clients:
+            await self._emptied.wait()  # each has a moment
 
     async def run(self) -> None:
         """For ever looks after everybody.
@@ -149,9 +154,11 @@ class Hub:
             for client in self._clients:
                 if client.stalled(now):
                     client.cut_off("stalled")
+                if now > client.subscribe_by:
+                    self.part(client, Close.NO_SUBSCRIPTION)
                 self._refresh(client)
-                if beat and not client.stale and not client.slow:
-                    client.send(beat)
+                if beat:
+                    client.beat(beat, now)
 
     # ---- for sessions: who is there, and what they want
 
@@ -177,20 +184,33 @@ class Hub:
         }
         client.send(message("hello", **told))
 
+    def part(self, client: Client, why: Close, parting: bytes = b"") -> None:
+        """Tells a client nothing more, but why it has to go, as `Client.close` does."""
+        self._drop(client, *client.channels)
+        client.close(why, parting)
+
     def forget(self, client: Client) -> None:
-        """Takes out a client that was admitted."""
+        """Takes out a client that is gone, if it was ever admitted."""
+        if client not in self._clients:
+            return
         self._clients.remove(client)
         self._addresses[client.address] -= 1
         if not self._addresses[client.address]:
             del self._addresses[client.address]
+        if not self._clients:
+            self._emptied.set()
         self._drop(client, *client.channels)
         metrics.FEED_CONNECTIONS.set(len(self._clients))
 
+    def behind(self, wish: Wish) -> bool:
+        """Whether a client knows the chain, from elsewhere, further than it is read here."""
+        return not self.board.head or any(map(self.board.is_behind, wish.cursors))
+
     async def catch_up(self, wish: Wish) -> None:
-        """Waits a while until the chain is read as far as a client knows it from elsewhere."""
+        """Waits a while until the chain is read so far."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.limits.ahead_seconds):
-                while not self.board.head or any(map(self.board.is_behind, wish.cursors)):
+                while self.behind(wish):
                     await self._news.wait()
 
     def subscribe(self, client: Client, wish: Wish) -> None:
@@ -209,6 +229,8 @@ class Hub:
         client.send(message("ack", id=wish.id, subscribed=list(wanted), errors=errors))
         if wish.since and (final := self.board.final()):
             client.send(final)
+        if wanted:
+            client.subscribe_by = math.inf
         for channel in wanted:
             if channel not in client.channels:
                 client.channels.add(channel)

@@ -12,8 +12,8 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import orjson
-from aiohttp import WSMsgType
 from pydantic import BaseModel, FailFast, Field, PlainValidator, ValidationError
+from websockets.frames import Frame, Opcode
 
 _CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})(?::(\d{1,15}))?", re.ASCII)
 _CODES: dict[int | str, str] = {"op": "bad_op", "since": "bad_cursor"}
@@ -65,19 +65,13 @@ class Cursor(NamedTuple):
 # ---- what the server says
 
 
-def frame(payload: bytes, opcode: int = WSMsgType.TEXT) -> bytes:
-    """One whole unmasked websocket frame, as a server sends it (RFC 6455, 5.2)."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x80 | opcode, size)) + payload
-    if size < 65536:
-        return bytes((0x80 | opcode, 126)) + size.to_bytes(2) + payload
-    return bytes((0x80 | opcode, 127)) + size.to_bytes(8) + payload
+PING = Frame(Opcode.PING, b"").serialize(mask=False)
 
 
 def message(kind: str, **fields: Any) -> bytes:
     """A JSON message as a frame; a field may be a function of nothing that tells it."""
-    return frame(orjson.dumps({"type": kind, **fields}, default=lambda tell: tell()))
+    data = orjson.dumps({"type": kind, **fields}, default=lambda tell: tell())
+    return Frame(Opcode.TEXT, data).serialize(mask=False)
 
 
 def error(code: str, text: str, *, retryable: bool = False, **about: Any) -> bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -22,6 +20,7 @@ from tests.feed.world import (
     channel,
     connected,
     created,
+    raw,
     serving,
     stranger,
 )
@@ -31,27 +30,6 @@ def opened(**limits: Any) -> World:
     world = World(**limits)
     world.mine(created())
     return world
-
-
-@asynccontextmanager
-async def raw(world: World, **headers: str) -> AsyncIterator[tuple[Any, Any]]:
-    """A websocket connection of which every byte can be chosen."""
-    host, port = world.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    lines = [
-        "GET /ws HTTP/1.1",
-        f"Host: {host}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-        *(f"{name}: {value}" for name, value in headers.items()),
-    ]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    try:
-        yield reader, writer
-    finally:
-        writer.close()
 
 
 @pytest.mark.parametrize(

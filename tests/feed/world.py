@@ -249,3 +249,24 @@ async def connected(session: aiohttp.ClientSession, **options: Any) -> AsyncIter
             transport = client.transport
             if transport and not transport.is_reading():  # would not hear that it is over
                 transport.abort()
+
+
+@asynccontextmanager
+async def raw(world: Served, **headers: str) -> AsyncIterator[tuple[Any, Any]]:
+    """A websocket connection of which every byte can be chosen, its handshake being sent."""
+    host, port = world.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    try:
+        yield reader, writer
+    finally:
+        writer.close()

@@ -1,0 +1,254 @@
+"""A websocket byte by byte: how it begins, how it is cut into frames, how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from websockets.frames import Close as Parting
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import Protocol, Side
+
+from tests.feed.world import POWER, World, connected, created, raw, serving
+
+MARKET = f"market:{POWER}"
+
+
+def opened(**limits: Any) -> World:
+    world = World(**limits)
+    world.mine(created())
+    return world
+
+
+class Peer:
+    """A client that answers nothing by itself and hears every frame."""
+
+    def __init__(self, reader: Any, writer: Any) -> None:
+        self.reader, self.writer = reader, writer
+        self._wire = Protocol(Side.CLIENT)
+        self._heard: list[Frame | Request | Response] = []
+
+    def send(self, payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> None:
+        self.writer.write(Frame(opcode, payload, fin).serialize(mask=True))
+
+    def say(self, **fields: Any) -> None:
+        self.send(orjson.dumps(fields))
+
+    async def hear(self) -> Frame:
+        """The next frame. Raises EOFError."""
+        while not self._heard:
+            async with asyncio.timeout(10):
+                if not (data := await self.reader.read(65536)):
+                    raise EOFError
+            self._wire.receive_data(data)
+            self._heard += self._wire.events_received()
+        frame = self._heard.pop(0)
+        assert isinstance(frame, Frame)
+        return frame
+
+    async def told(self, type_: str) -> dict[str, Any]:
+        """The next message of this type; others are passed over, frames that are none are not."""
+        while True:
+            frame = await self.hear()
+            assert frame.opcode is Opcode.TEXT, frame
+            message: dict[str, Any] = orjson.loads(frame.data)
+            if message["type"] == type_:
+                return message
+
+    async def parting(self) -> Parting:
+        """The frame that ends it, after which nothing may come."""
+        while (frame := await self.hear()).opcode is not Opcode.CLOSE:
+            pass
+        with pytest.raises(EOFError):
+            await self.hear()
+        return Parting.parse(bytes(frame.data))
+
+
+@contextlib.asynccontextmanager
+async def peer(world: World) -> AsyncIterator[Peer]:
+    """A client whose handshake was answered."""
+    async with raw(world) as (reader, writer):
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+        assert b"\r\nSec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n" in answer
+        yield Peer(reader, writer)
+
+
+async def forgotten(world: World) -> None:
+    """Waits until nobody is connected."""
+    async with asyncio.timeout(10):
+        while world.hub._clients:
+            await asyncio.sleep(0.01)
+
+
+async def test_frames_however_the_network_cuts_them() -> None:
+    world = opened(messages_per_second=50)
+    async with serving(world), peer(world) as client:
+        assert (await client.told("hello"))["protocol"] == 1
+        wish = orjson.dumps({"op": "subscribe", "id": 1, "channels": [MARKET]})
+        for byte in Frame(Opcode.TEXT, wish).serialize(mask=True):
+            client.writer.write(bytes([byte]))
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        assert (await client.told("ack"))["subscribed"] == [MARKET]
+        # Two at a time, and one in parts, with a ping of the protocol between them.
+        client.say(op="ping", id=2)
+        client.say(op="ping", id=3)
+        client.send(b'{"op":"pi', fin=False)
+        client.send(b"are you there?", Opcode.PING)
+        client.send(b'ng","id"', Opcode.CONT, fin=False)
+        client.send(b":4}", Opcode.CONT)
+        await client.told("snapshot")
+        assert [(await client.told("pong"))["id"] for _ in range(2)] == [2, 3]
+        heard = [await client.hear() for _ in range(2)]
+        assert {bytes(f.data) for f in heard if f.opcode is Opcode.PONG} == {b"are you there?"}
+        assert [orjson.loads(f.data)["id"] for f in heard if f.opcode is Opcode.TEXT] == [4]
+
+
+async def test_what_is_said_before_the_handshake_is_answered_is_heard() -> None:
+    """As by a client in a hurry, which it need not be."""
+    world = opened()
+    async with serving(world), raw(world) as (reader, writer):
+        early = Peer(reader, writer)
+        early.say(op="ping", id=7)
+        await reader.readuntil(b"\r\n\r\n")
+        await early.told("hello")
+        assert (await early.told("pong"))["id"] == 7
+
+
+async def test_a_kept_connection_becomes_a_websocket() -> None:
+    world = opened()
+    async with serving(world), raw(world) as (reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await Peer(reader, writer).told("hello")
+        host, port = world.url.removeprefix("http://").split(":")
+        kept, asking = await asyncio.open_connection(host, int(port))
+        for _ in range(2):
+            asking.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = await kept.readuntil(b"\r\n\r\n")
+            size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            assert b'"ok"' in await kept.readexactly(size)
+        asking.write(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        await kept.readuntil(b"\r\n\r\n")
+        client = Peer(kept, asking)
+        await client.told("hello")
+        client.say(op="subscribe", id=1, channels=[MARKET])
+        await client.told("snapshot")
+        asking.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Upgrade", "h2c"),
+        ("Connection", "close"),
+        ("Sec-WebSocket-Version", "7"),
+        ("Sec-WebSocket-Key", "short"),
+        ("Sec-WebSocket-Key", None),
+    ],
+)
+async def test_a_handshake_that_is_none_is_a_problem(name: str, value: str | None) -> None:
+    world = opened()
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    changed = {k: v for k, v in (headers | {name: value}).items() if v is not None}
+    async with serving(world) as session:
+        async with session.get("/ws", headers=changed) as answer:
+            told = await answer.json()
+        assert (answer.status, told["code"]) == (400, "bad_request")
+        assert name.lower() in told["detail"].lower()
+        async with connected(session) as client:
+            assert await client.silent()
+
+
+async def test_the_client_ends_it() -> None:
+    world = opened()
+    async with serving(world):
+        async with peer(world) as client:
+            client.say(op="subscribe", id=1, channels=[MARKET])
+            client.send(Parting(1001, "gone").serialize(), Opcode.CLOSE)
+            await client.told("snapshot")
+            assert await client.parting() == Parting(1001, "gone")
+        await forgotten(world)
+
+
+WRONG = {
+    "not masked": (bytes([0x81, 0x02]) + b"{}", 1002),
+    "of an extension that was not agreed on": (bytes([0xF1, 0x80, 0, 0, 0, 0]), 1002),
+    "the rest of nothing": (Frame(Opcode.CONT, b"of what?").serialize(mask=True), 1002),
+    "far too long": (Frame(Opcode.TEXT, bytes(70_000)).serialize(mask=True), 1009),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_what_is_no_websocket_ends_after_what_was_said_before(wrong: str) -> None:
+    world, (data, code) = opened(), WRONG[wrong]
+    async with serving(world):
+        async with peer(world) as client:
+            client.say(op="ping", id=1)
+            client.writer.write(data)
+            assert (await client.told("pong"))["id"] == 1
+            assert (await client.parting()).code == code
+        await forgotten(world)
+
+
+async def test_who_is_sent_away_is_told_nothing_more() -> None:
+    """And has a moment to agree, in which it is not obeyed; then the connection is gone."""
+    world = opened(heartbeat=0.05)
+    parting = Frame(Opcode.CLOSE, Parting(4000, "message_too_big").serialize())
+    last, heard = parting.serialize(mask=False), b""
+    async with serving(world):
+        async with peer(world) as client, asyncio.timeout(10):
+            client.say(op="subscribe", id=1, channels=[MARKET])
+            client.send(bytes(20_000))
+            while last not in heard:
+                heard += await client.reader.read(65536)
+            world.mine(created(2))
+            client.say(op="subscribe", id=3, channels=[MARKET])
+            await asyncio.sleep(0.2)
+            world.mine(created(3))
+            with contextlib.suppress(ConnectionResetError):
+                heard += await client.reader.read()
+        assert heard.endswith(last)
+        await forgotten(world)
+
+
+async def test_who_does_not_say_that_it_is_there_is_cut_off() -> None:
+    world = opened(heartbeat=0.1, stall_seconds=0.5)
+    async with serving(world) as session, connected(session) as good:
+        await good.follow(MARKET)
+        listening = asyncio.create_task(good.hear_until("nothing of the kind"))
+        async with peer(world) as client:
+            client.say(op="subscribe", id=1, channels=[MARKET])
+            await client.told("snapshot")
+            assert (await client.told("heartbeat"))["head"] == world.number
+            assert (await client.hear()).opcode is Opcode.PING
+            with contextlib.suppress(EOFError, ConnectionResetError):
+                while await client.hear():  # its end, or the test's for want of time
+                    pass
+        assert len(world.hub._clients) == 1
+        assert not listening.done()
+        listening.cancel()
+
+
+async def test_the_end_of_the_server_waits_for_nobody_long() -> None:
+    """Neither for who does not agree nor for who does not even read."""
+    world = opened()
+    async with serving(world) as session, peer(world), connected(session) as stuck:
+        await stuck.follow(MARKET)
+        stuck.stop_reading()
+        async with asyncio.timeout(10):
+            await world.hub.close(1000)
+        assert not world.hub._clients
