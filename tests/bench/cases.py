@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,8 +21,7 @@ from rich.table import Table
 
 from keeper.domain.draw import POWERBALL
 from tests.bench.figures import Figures, Verdict, percentile
-from tests.bench.ours import sample
-from tests.bench.processes import SERVERS, Process, instances, measured
+from tests.bench.processes import SERVERS, Broken, Process, instances, measured, started
 from tests.feed.world import POWER
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chain.process import Home
@@ -29,6 +29,8 @@ from tests.keeper.chainfixtures import BETTORS, KEEPER, E, running_chain
 
 NAMES = {"keeper": "this server", "socketio": "Socket.io", "ws": "ws, plain loop"}
 ALLOWANCE = 0.05  # seconds beyond the poll interval for a bet to be told
+_WARM_UP = 10  # messages
+_STALLED_BYTES = 256 * 1024  # as much as server and kernel hold back for who does not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,10 @@ class Bench:
 
     Attributes:
         cores: of server and client.
+        message: what is told, but for the time of sending.
         sizes: numbers of subscribers, the last is the one that is judged.
         rounds: of which the median is taken.
-        deliveries: in a round, about; at most 100 messages.
+        messages: told in a round.
         stalls: how often two readers stop, and how often they do not.
         asking: seconds of requests.
         bets: sent to the chain.
@@ -47,9 +50,10 @@ class Bench:
 
     console: Console
     cores: Sequence[int]
+    message: dict[str, Any]
     sizes: Sequence[int]
     rounds: int
-    deliveries: int
+    messages: int
     stalls: int
     asking: float
     bets: int
@@ -58,15 +62,12 @@ class Bench:
 
     async def fanout(self) -> AsyncIterator[Verdict]:
         """Many subscribers, beside Socket.io and ws."""
-        message = sample()
-        bytes_ = len(json.dumps(message, separators=(",", ":")))
-        self.console.print(f"the message is an event of the keeper's, {bytes_} bytes of JSON")
         for size in reversed(self.sizes):
             found: dict[str, list[Figures]] = {server: [] for server in SERVERS}
             for number in range(self.rounds):
                 turn = number % len(SERVERS)
                 for server in (*SERVERS[turn:], *SERVERS[:turn]):
-                    found[server].append(await self._told(server, size, message))
+                    found[server].append(await self._told(server, size))
                     self.console.print(f"{size:,} subscribers, round {number + 1}: {server}")
             middle = {server: Figures.middle(rounds) for server, rounds in found.items()}
             self.console.print(_table(f"{size:,} subscribers", middle))
@@ -74,19 +75,19 @@ class Bench:
                 for verdict in _compared(f"of Socket.io's at {size:,}", middle):
                     yield verdict
 
-    async def _told(self, server: str, size: int, message: dict[str, Any]) -> Figures:
-        messages = min(100, self.deliveries // size)
-        async with measured(server, self.cores, message) as (serving, load):
+    async def _told(self, server: str, size: int) -> Figures:
+        async with measured(server, self.cores, self.message) as (serving, load):
             before = serving.memory
             await load.ask("connected", "connect", readers=size)
             await asyncio.sleep(0.5)  # whatever is still to be done for them
-            for _ in range(3):
-                await _tell(serving, load)
+            quiet = serving.memory - before
+            for _ in range(_WARM_UP):
+                await _tell(load, serving)
             idle = await _cpu_of(asyncio.sleep(1), serving)
             client, busy, start = load.cpu, serving.cpu, time.monotonic()
             took = []
-            for _ in range(messages):
-                took.append(await _tell(serving, load))
+            for _ in range(self.messages):
+                took.append(await _tell(load, serving))
                 await asyncio.sleep(0.02)
             seconds = time.monotonic() - start
             busy, client = serving.cpu - busy - idle * seconds, load.cpu - client
@@ -94,9 +95,10 @@ class Bench:
         return Figures(
             p50=percentile(took, 50),
             p99=percentile(took, 99),
-            cpu=busy / (messages * size) * 1e6,
+            cpu=busy / (self.messages * size) * 1e6,
             memory=grown / size,
-            client=client / (sum(took) / 1000),
+            quiet=quiet / size,
+            client=client / (self.messages * size) * 1e6,
         )
 
     # ---- by two instances
@@ -120,22 +122,21 @@ class Bench:
 
     async def _told_by(self, count: int, size: int) -> float:
         """Milliseconds (p50) from telling all instances to the last reader of any having it."""
-        took, messages = list[float](), 3 + min(100, self.deliveries // size)
-        async with instances(count, "keeper", self.cores, {}) as (servings, load):
+        took = list[float]()
+        async with instances(count, "keeper", self.cores, self.message) as (servings, load):
             await load.ask("connected", "connect", readers=size)
             await asyncio.sleep(0.5)  # whatever is still to be done for them
+            for _ in range(_WARM_UP):
+                await _tell(load, *servings)
             before = [process.cpu for process in (load, *servings)]
-            for _ in range(messages):
-                at = time.monotonic_ns()
-                for serving in servings:
-                    serving.order("tell", at=at)
-                took.append(float(await load.answer("ms")))
+            for _ in range(self.messages):
+                took.append(await _tell(load, *servings))
                 await asyncio.sleep(0.02)
             client, *servers = (
-                (process.cpu - had) / messages * 1000
+                (process.cpu - had) / self.messages * 1000
                 for process, had in zip((load, *servings), before, strict=True)
             )
-        p50 = percentile(took[3:], 50)
+        p50 = percentile(took, 50)
         self.console.print(
             f"{size:,} subscribers, instances: {count}; p50 {p50:.1f} ms; processor ms a message: "
             f"client {client:.1f}, servers {' + '.join(f'{ms:.1f}' for ms in servers)}"
@@ -147,15 +148,16 @@ class Bench:
     async def stalled(self) -> AsyncIterator[Verdict]:
         """Two of 200 readers stop reading: what do the others notice?"""
         found: dict[bool, list[float]] = {False: [], True: []}
-        async with measured("keeper", self.cores, {}, "patient") as (serving, load):
+        filling = _STALLED_BYTES // message_bytes(self.message)
+        async with measured("keeper", self.cores, self.message, "patient") as (serving, load):
             await load.ask("connected", "connect", readers=198, apart=2)
             for number in range(2 * self.stalls):
                 on = number % 4 in (1, 2)  # without, with, with, without
                 await load.ask("stalled", "stall", on=on)
                 await asyncio.sleep(0.3)
-                for _ in range(200 if on else 20):  # until nothing more goes to those who stall
-                    await _tell(serving, load)
-                took = [await _tell(serving, load) for _ in range(200)]
+                for _ in range(filling if on else 20):  # until nothing more goes to who stalls
+                    await _tell(load, serving)
+                took = [await _tell(load, serving) for _ in range(200)]
                 found[on].append(percentile(took, 99))
         p99 = {on: statistics.median(values) for on, values in found.items()}
         self.console.print(
@@ -168,26 +170,32 @@ class Bench:
     # ---- REST meanwhile
 
     async def rest(self) -> AsyncIterator[Verdict]:
-        """500 requests a second while all subscribers get an event a second."""
+        """500 requests a second while all subscribers are told something every second."""
         size, seconds = self.sizes[-1], self.asking
         paths = ["/api/round", f"/api/round/{POWER}/1"]
-        async with measured("keeper", self.cores, {}) as (serving, load):
+        async with (
+            measured("keeper", self.cores, self.message) as (serving, load),
+            started(
+                self.cores[-1], sys.executable, "-m", "tests.bench.ask", str(serving.port)
+            ) as asking,
+        ):
             await load.ask("connected", "connect", readers=size)
-            client, busy = load.cpu, serving.cpu
-            load.order("ask", connections=200, rate=500, seconds=seconds, paths=paths)
-            told = []
+            client, busy = load.cpu + asking.cpu, serving.cpu
+            asking.order("rest", connections=200, rate=500, seconds=seconds, paths=paths)
+            told = list[float]()
             for _ in range(int(seconds)):
                 await asyncio.sleep(1 - (told[-1] / 1000 if told else 0))
-                told.append(await _tell(serving, load))
-            rest = await load.answer("rest")
-            client, busy = (load.cpu - client) / seconds, (serving.cpu - busy) / seconds
+                told.append(await _tell(load, serving))
+            rest = await asking.answer("rest")
+            client = (load.cpu + asking.cpu - client) / seconds
+            busy = (serving.cpu - busy) / seconds
         took, errors = rest["took"], rest["errors"]
         self.console.print(
             f"{len(took)} requests at 500 a second beside {size:,} subscribers: "
             f"p50 {percentile(took, 50):.1f} ms, p99 {percentile(took, 99):.1f} ms, "
-            f"longest {max(took):.1f} ms; an event reaches the last subscriber in "
+            f"longest {max(took):.1f} ms; a message reaches the last subscriber in "
             f"{percentile(told, 50):.0f} ms (p50). Of a core the server used {busy:.0%}, "
-            f"the client {client:.0%}."
+            f"readers and askers {client:.0%}."
         )
         for error in sorted(set(errors)):
             self.console.print(f"  {errors.count(error)} times: {error}")
@@ -242,21 +250,37 @@ def _compared(to: str, middle: dict[str, Figures]) -> Iterator[Verdict]:
 def _table(title: str, middle: dict[str, Figures]) -> Table:
     """Of each server its figures, and in brackets what they are of Socket.io's."""
     table = Table(title=title, title_justify="left")
-    for heading in ("server", "p50 ms", "p99 ms", "µs a delivery", "KiB a connection", "client"):
-        table.add_column(heading, justify="left" if heading == "server" else "right")
+    table.add_column("server")
+    for heading in ("p50 ms", "p99 ms", "µs a delivery", "KiB a connection", "untold", "client µs"):
+        table.add_column(heading, justify="right")
     for server, f in middle.items():
         r = f.over(middle["socketio"])
-        cells = ((f.p50, r.p50), (f.p99, r.p99), (f.cpu, r.cpu), (f.memory, r.memory))
+        cells = (
+            (f.p50, r.p50),
+            (f.p99, r.p99),
+            (f.cpu, r.cpu),
+            (f.memory, r.memory),
+            (f.quiet, r.quiet),
+        )
         row = (f"{value:.1f} ({ratio:.2f})" for value, ratio in cells)
-        table.add_row(NAMES[server], *row, f"{f.client:.0%}")
+        table.add_row(NAMES[server], *row, f"{f.client:.1f}")
     return table
 
 
-async def _tell(serving: Process, load: Process) -> float:
-    """Milliseconds from sending a message to the last reader having it."""
-    serving.order("tell")
-    ms: float = await load.answer("ms")
-    return ms
+def message_bytes(message: dict[str, Any]) -> int:
+    """How long it is as JSON."""
+    return len(json.dumps(message, separators=(",", ":")))
+
+
+async def _tell(load: Process, *servings: Process) -> float:
+    """Milliseconds from telling all these servers to the last reader having it. Raises Broken."""
+    at = time.monotonic_ns()
+    for serving in servings:
+        serving.order("tell", at=at)
+    sent, ms = await load.answer("told")
+    if sent != at:
+        raise Broken("the readers were told what nobody ordered")
+    return float(ms)
 
 
 async def _cpu_of(waiting: Any, process: Process) -> float:

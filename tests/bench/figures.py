@@ -22,14 +22,16 @@ class Figures:
     Attributes:
         p50, p99: milliseconds from sending a message to the last client having it.
         cpu: microseconds of the server's processor a delivery.
-        memory: KiB a connection.
-        client: of its core the load client used this share.
+        memory: KiB a connection, after all that was told.
+        quiet: KiB a connection, before anything was told.
+        client: microseconds of the load client's processor a delivery.
     """
 
     p50: float
     p99: float
     cpu: float
     memory: float
+    quiet: float
     client: float
 
     @classmethod

@@ -7,22 +7,28 @@ from collections.abc import Iterator
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
-# What every server sends: the keeper's own message of a bet. Its transaction's hash is when it
-# was sent, by the machine's monotonic clock.
-MARK = b'"BetPlaced"'
-_SENT = re.compile(rb'"txHash":"0x([0-9a-f]{64})"')
+# In every message that is told there is when, by the machine's monotonic clock: as a sum of wei or
+# as a transaction's hash, in digits that are always as many.
+_SENT = re.compile(rb'"(?:volume":"|txHash":"0x0*)1([0-9]{20})"')
 
 
 def stamp(nanoseconds: int) -> str:
-    """A transaction's hash that tells when it was sent."""
-    return f"0x{nanoseconds:064x}"
+    """A sum (wei) that tells when it was sent."""
+    return f"1{nanoseconds:020}"
 
 
-def sent_at(data: bytes) -> int:
-    """The time that `stamp` wrote, nanoseconds. Raises ValueError."""
-    if not (found := _SENT.search(data)):
-        raise ValueError("no time of sending in it")
-    return int(found[1], 16)
+def sent_at(data: bytes) -> int | None:
+    """The time that `stamp` wrote, nanoseconds; None where there is none."""
+    found = _SENT.search(data)
+    return int(found[1]) if found else None
+
+
+def whole(payload: bytes) -> bytes:
+    """One text frame as a server sends it; up to 65,535 bytes."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | TEXT, size)) + payload
+    return bytes((0x80 | TEXT, 126)) + size.to_bytes(2) + payload
 
 
 def masked(payload: bytes, opcode: int = TEXT) -> bytes:
@@ -31,11 +37,6 @@ def masked(payload: bytes, opcode: int = TEXT) -> bytes:
     if size < 126:
         return bytes((0x80 | opcode, 0x80 | size, 0, 0, 0, 0)) + payload
     return bytes((0x80 | opcode, 0xFE)) + size.to_bytes(2) + bytes(4) + payload
-
-
-def is_one_message(data: bytes) -> bool:
-    """Whether this is one whole text frame of 126 to 65,535 bytes and nothing else."""
-    return data[:2] == b"\x81\x7e" and len(data) == 4 + int.from_bytes(data[2:4])
 
 
 class Frames:

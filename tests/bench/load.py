@@ -1,260 +1,268 @@
-"""The load client: thousands of websocket readers that only count, and people who ask over HTTP.
+"""The load client: thousands of websocket readers that only count.
 
-`python -m tests.bench.load SERVER PORT...`, the same for every server; of several instances each
-gets its share of the readers. Obeys lines of JSON on its input, answers with lines of JSON, and
-ends with its input. The whole of it is one thread with as little Python for each message as there
-can be, so that it is the server that is measured.
+`python -m tests.bench.load SERVER CHANNEL PORT...`, the same for every server; of several
+instances each gets its share of the readers. Obeys lines of JSON on its input, answers with lines
+of JSON, and ends with its input.
+
+The whole of it is one loop over what the kernel says is ready, with as little Python for each
+delivery as there can be, so that it is the server that is measured: one read, one comparison with
+the message that is being told, byte by byte, and the reader is off the list of those who lack it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import gc
 import itertools
 import json
+import os
+import select
 import socket
 import sys
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
-import uvloop
-
-from tests.bench.frames import (
-    CLOSE,
-    MARK,
-    PING,
-    PONG,
-    TEXT,
-    Frames,
-    is_one_message,
-    masked,
-    sent_at,
-)
-from tests.feed.world import POWER
+from tests.bench.frames import CLOSE, PING, PONG, TEXT, Frames, masked, sent_at, whole
 
 _AT_ONCE = 100  # connections that are being opened
+_PATIENCE = 10  # seconds in which something must come that is owed
+_PAUSE = 50e-9  # seconds a reader, see `turn`
+_MOST = 2**16  # bytes of one read
+_COMES = select.EPOLLIN | select.EPOLLET  # told of once, which spares the kernel a second look
+_ORDERS = 0  # the input, among the readers' sockets
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-_SUBSCRIBE = json.dumps({"op": "subscribe", "id": 1, "channels": [f"market:{POWER}"]}).encode()
-# Of each server: where its websocket is; whether it is followed once connected; what it says and
-# what it is answered; and what it says when all that was asked for is there.
+# Of each server: where its websocket is; what it says and what it is answered; and what it says
+# when all that was asked for is there.
 _PATHS = {"keeper": "/ws", "socketio": "/socket.io/?EIO=4&transport=websocket", "ws": "/"}
 _ANSWERS = {
-    "keeper": {b'{"type":"hello"': _SUBSCRIBE},
+    "keeper": {b'{"type":"hello"': b'{"op":"subscribe","id":1,"channels":["%s"]}'},
     "socketio": {b"0{": b"40", b"2": b"3"},  # engine.io: opened, are you there
     "ws": {},
 }
 _READY = {"keeper": b'{"type":"snapshot"', "socketio": b"40", "ws": None}
 
 
+class Lost(Exception):
+    """Not every reader has just what was told: nothing can be measured."""
+
+
 def say(**told: Any) -> None:
     print(json.dumps(told), flush=True)
 
 
-class Tally:
-    """Counts deliveries, one message after the other, and tells when each has reached all."""
-
-    def __init__(self) -> None:
-        self.readers = 0
-        self._count = 0
-
-    def take(self, data: bytes) -> None:
-        self._count += 1
-        if self._count == self.readers:
-            self._count = 0
-            say(ms=(time.monotonic_ns() - sent_at(data)) / 1e6)
-
-
-class Reader(asyncio.Protocol):
+class Reader:
     """A websocket client that is subscribed and reads.
 
     Attributes:
-        ready: done when it is subscribed.
+        socket: connected. By its methods what is owed is waited for, with patience.
+        counts: whether it is to have every message; else it need not read.
+        ready: whether it is subscribed.
     """
 
-    def __init__(self, server: str, tally: Tally | None) -> None:
-        self._server, self._tally = server, tally
-        self._head = b""  # of the answer to the handshake, as far as it is there
-        self._frames: Frames | None = None
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    __slots__ = ("_channel", "_frames", "_server", "counts", "ready", "socket")
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        transport.write(_HANDSHAKE.format(path=_PATHS[self._server]).encode())
+    def __init__(
+        self, own: socket.socket, server: str, channel: str, *, counts: bool = True
+    ) -> None:
+        self.socket, self.counts, self.ready = own, counts, _READY[server] is None
+        self._server, self._channel, self._frames = server, channel.encode(), Frames()
+        own.settimeout(_PATIENCE)  # so `turn` never waits, which reads by the number alone
+        own.sendall(_HANDSHAKE.format(path=_PATHS[server]).encode())
 
-    def data_received(self, data: bytes) -> None:
-        frames = self._frames
-        if frames is None:
-            self._greeted(data)
-        elif frames.idle and is_one_message(data) and MARK in data:
-            if self._tally:
-                self._tally.take(data)
-        else:
-            for opcode, payload in frames.feed(data):
-                self._heard(opcode, payload)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        say(lost=str(exc or "the server closed a connection"))
-
-    def _greeted(self, data: bytes) -> None:
-        self._head += data
-        head, ended, rest = self._head.partition(b"\r\n\r\n")
-        if not ended:
-            return
+    def open(self) -> None:
+        """Waits until it is subscribed. Raises Lost."""
+        head, ended, rest = b"", b"", b""
+        while not ended:
+            if not (data := self._read()):
+                raise Lost("the server closed a connection")
+            head, ended, rest = (head + data).partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 101"):
-            say(lost=head[:80].decode())
-            self.transport.abort()
-            return
-        self._frames = Frames()
-        if _READY[self._server] is None:
-            self.ready.set_result(None)
-        if rest:
-            self.data_received(rest)
+            raise Lost(head[:80].decode())
+        while rest or not self.ready:
+            if any(self.hear(rest or self._read())):
+                raise Lost("a message came before there was one")
+            rest = b""
 
-    def _heard(self, opcode: int, payload: bytes) -> None:
+    def hear(self, data: bytes) -> Iterator[bytes]:
+        """Of what came the messages that were told; what is cut is waited for. Raises Lost."""
+        while True:
+            if not data:
+                raise Lost("the server closed a connection")
+            for opcode, payload in self._frames.feed(data):
+                if opcode == TEXT and sent_at(payload) is not None:
+                    yield payload
+                else:
+                    self._answer(opcode, payload)
+            if self._frames.idle:
+                return
+            data = self._read()
+
+    def stall(self, *, on: bool) -> None:
+        """Whether the kernel, too, takes little."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096 if on else 2**20)
+
+    def _answer(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:
-            self.transport.write(masked(payload, PONG))
+            self.socket.sendall(masked(payload, PONG))
         elif opcode == CLOSE:
-            self.transport.close()
-        elif opcode == TEXT and MARK in payload:
-            if self._tally:
-                self._tally.take(payload)
+            raise Lost("the server closed a connection")
         elif opcode == TEXT:
             for start, answer in _ANSWERS[self._server].items():
                 if payload.startswith(start):
-                    self.transport.write(masked(answer))
+                    self.socket.sendall(masked(answer.replace(b"%s", self._channel)))
             ready = _READY[self._server]
-            if ready and payload.startswith(ready) and not self.ready.done():
-                self.ready.set_result(None)
+            self.ready = self.ready or bool(ready and payload.startswith(ready))
 
-    def read(self, *, on: bool) -> None:
-        """Reads nothing more, or again; the kernel, too, takes little meanwhile."""
-        own = self.transport.get_extra_info("socket")
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20 if on else 4096)
-        if on:
-            self.transport.resume_reading()
-        else:
-            self.transport.pause_reading()
+    def _read(self) -> bytes:
+        try:
+            return self.socket.recv(_MOST)
+        except TimeoutError:
+            raise Lost(f"part of a frame did not come within {_PATIENCE} s") from None
 
 
-class Asker(asyncio.Protocol):
-    """A kept HTTP connection, on which one request is answered after the other.
+class Tally:
+    """Who has the message that is being told.
 
     Attributes:
-        took: milliseconds from when each was due to the end of its answer, due or not.
-        errors: what else came.
+        readers: all who are to have every message, by their sockets' numbers.
+        missing: those of them who do not have it yet.
+        frame: the message as it is on the wire.
+        sent: when it was sent (nanoseconds), 0 once all have it.
     """
 
-    def __init__(self, took: list[float], errors: list[str]) -> None:
-        self.took, self.errors = took, errors
-        self._due: deque[tuple[bytes, float]] = deque()
-        self._got = b""
+    def __init__(self) -> None:
+        self.readers: set[int] = set()
+        self.missing: set[int] = set()
+        self.frame, self.sent = bytes(_MOST), 0  # at first nothing that a server sends
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def ask(self, path: str, due: float) -> None:
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
-        self._due.append((request, due))
-        if len(self._due) == 1:
-            self.transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._got += data
-        head, ended, body = self._got.partition(b"\r\n\r\n")
-        if not ended:
-            return
-        size = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        if len(body) < size:
-            return
-        self._got = b""
-        _, due = self._due.popleft()
-        self.took.append((time.monotonic() - due) * 1e3)
-        if not head.startswith(b"HTTP/1.1 200"):
-            self.errors.append(head.split(b"\r\n")[0].decode())
-        if self._due:
-            self.transport.write(self._due[0][0])
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._due:
-            self.errors.append(f"not answered: {exc or 'closed'}")
+    def take(self, reader: int, payload: bytes) -> None:
+        """One delivery; the first to any reader is what all others must be like. Raises Lost."""
+        frame = whole(payload)
+        if not self.sent and frame != self.frame:
+            self.frame, self.sent = frame, sent_at(payload) or 0
+            self.missing |= self.readers
+        if frame != self.frame:
+            raise Lost("a reader has another message than the others")
+        if reader not in self.missing:
+            raise Lost("a reader has a message twice")
+        self.missing.remove(reader)
 
 
 class Load:
-    """What is connected to a server, or to its instances in turn."""
+    """What is connected to a server, or to its instances in turn.
 
-    def __init__(self, server: str, ports: Sequence[int]) -> None:
-        self._server, self._ports = server, itertools.cycle(ports)
-        self._loop = asyncio.get_running_loop()
-        self._tally = Tally()
-        self._apart: list[Reader] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+    Attributes:
+        orders: lines of the input that are to be obeyed.
+        ended: whether no more will come.
+    """
 
-    async def connect(self, readers: int, apart: int = 0) -> None:
-        """So many readers that count, and some apart that need not read."""
-        places = asyncio.Semaphore(_AT_ONCE)
+    def __init__(self, server: str, channel: str, ports: Sequence[int]) -> None:
+        self.tally, self.orders, self.ended = Tally(), list[bytes](), False
+        self._server, self._channel, self._ports = server, channel, itertools.cycle(ports)
+        self._readers: dict[int, Reader] = {}
+        self._poll, self._pause, self._line = select.epoll(), 0.0, b""
+        self._poll.register(_ORDERS, select.EPOLLIN)
 
-        async def one(tally: Tally | None) -> Reader:
-            async with places:
-                reader = Reader(self._server, tally)
-                await self._loop.create_connection(lambda: reader, "127.0.0.1", next(self._ports))
-                await asyncio.wait_for(reader.ready, 30)
-                return reader
+    def turn(self, wait: float | None = None) -> None:
+        """Takes what has come to whom; tells when all have the message. Raises Lost, OSError.
 
-        self._tally.readers = readers
-        await asyncio.gather(*(one(self._tally) for _ in range(readers)))
-        self._apart = list(await asyncio.gather(*(one(None) for _ in range(apart))))
+        While it is on its way to some, what comes is left to gather for a moment, so that not every
+        delivery has to wake this process: a hundredth, or less, of what telling all takes.
+        """
+        tally = self.tally
+        read, missing, have = os.read, tally.missing, tally.missing.remove
+        if missing:
+            time.sleep(self._pause)
+        frame, most = tally.frame, len(tally.frame) + 1
+        ready = self._poll.poll(_PATIENCE if missing else wait)
+        if missing and not ready:
+            raise Lost(f"{len(missing)} of {len(tally.readers)} readers lack a message")
+        for fd, _ in ready:
+            try:
+                data = read(fd, most)
+            except BlockingIOError:  # it was read already
+                continue
+            if data == frame and fd in missing:
+                have(fd)
+            else:
+                self._unusual(fd, data)
+                frame, most = tally.frame, len(tally.frame) + 1
+        if tally.sent and not missing:
+            say(told=[tally.sent, (time.monotonic_ns() - tally.sent) / 1e6])
+            tally.sent = 0
+
+    def join(self, reader: Reader) -> None:
+        """From now on it is read from."""
+        fd = reader.socket.fileno()
+        self._readers[fd] = reader
+        if reader.counts:
+            self.tally.readers.add(fd)
+        self._poll.register(fd, _COMES)
+
+    # ---- what is ordered
+
+    def connect(self, readers: int, apart: int = 0) -> None:
+        """So many readers that count, and some apart that need not read. Raises Lost, OSError."""
+        for begun in range(0, readers + apart, _AT_ONCE):
+            opened = [
+                self._opened(counts=number < readers)
+                for number in range(begun, min(begun + _AT_ONCE, readers + apart))
+            ]
+            for reader in opened:
+                reader.open()
+                self.join(reader)
+            self.turn(0)  # for those who are asked meanwhile whether they are there
+        self._pause = readers * _PAUSE
         say(connected=readers + apart)
 
     def stall(self, *, on: bool) -> None:
         """Whether those apart read nothing."""
-        for reader in self._apart:
-            reader.read(on=not on)
+        for fd, reader in self._readers.items():
+            if not reader.counts:
+                reader.stall(on=on)
+                self._poll.modify(fd, 0 if on else _COMES)
         say(stalled=on)
 
-    def ask(self, **how: Any) -> None:
-        """Starts to ask; tells in the end."""
-        task = asyncio.create_task(self._ask(**how))
-        self._tasks.add(task)
+    # ---- inside
 
-    async def _ask(self, connections: int, rate: int, seconds: float, paths: Sequence[str]) -> None:
-        """At this rate, however long answers take."""
-        took, errors = list[float](), list[str]()
-        askers = []
-        for _ in range(connections):
-            asker = Asker(took, errors)
-            port = next(self._ports)
-            await self._loop.create_connection(lambda a=asker: a, "127.0.0.1", port)  # type: ignore[misc]
-            askers.append(asker)
-        start, count = time.monotonic() + 0.1, int(rate * seconds)
-        for i in range(count):
-            due = start + i / rate
-            while (wait := due - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            askers[i % connections].ask(paths[i % len(paths)], due)
-        patience = time.monotonic() + 5
-        while len(took) < count and time.monotonic() < patience:
-            await asyncio.sleep(0.05)
-        errors += ["not answered"] * (count - len(took))
-        say(rest={"took": took, "errors": errors})
+    def _opened(self, *, counts: bool) -> Reader:
+        own = socket.create_connection(("127.0.0.1", next(self._ports)))
+        return Reader(own, self._server, self._channel, counts=counts)
+
+    def _unusual(self, fd: int, data: bytes) -> None:
+        """Anything but the message that is being told, to one who lacks it."""
+        if fd == _ORDERS:
+            *lines, self._line = (self._line + data).split(b"\n")
+            self.orders += lines
+            self.ended = not data
+            return
+        reader = self._readers[fd]
+        with suppress(BlockingIOError):
+            while True:  # to the end of what is there, or it would not be told of again
+                for payload in reader.hear(data):
+                    if reader.counts:
+                        self.tally.take(fd, payload)
+                data = os.read(fd, _MOST)
 
 
-async def main(server: str, *ports: int) -> None:
-    load = Load(server, ports)
-    said = asyncio.StreamReader()
-    pipe = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(said), sys.stdin
-    )
-    while line := await said.readline():
-        wish = json.loads(line)
-        done = getattr(load, wish.pop("do"))(**wish)
-        if asyncio.iscoroutine(done):
-            await done
-    pipe[0].close()
+def main(server: str, channel: str, *ports: int) -> None:
+    """Until the input ends, or nothing can be measured any more."""
+    load = Load(server, channel, ports)
+    try:
+        while not load.ended:
+            load.turn()
+            for order in load.orders:
+                wish = json.loads(order)
+                getattr(load, wish.pop("do"))(**wish)
+            load.orders.clear()
+    except (Lost, OSError) as exc:
+        say(lost=str(exc))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+    gc.disable()  # nothing here goes in circles
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))

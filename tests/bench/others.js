@@ -1,7 +1,7 @@
 // What the keeper's server is measured against: `node others.js socketio|ws MESSAGE`.
 //
-// Obeys `tell` on its input: sends the message, with the time of sending as its transaction's
-// hash, to everybody. Ends with its input.
+// Obeys lines of JSON on its input: sends the message to everybody, with the moment that is given,
+// `at`, as a volume or as a transaction's hash. Ends with its input.
 "use strict";
 
 const http = require("node:http");
@@ -11,6 +11,10 @@ const { WebSocketServer } = require("ws");
 
 const [name, message] = process.argv.slice(2);
 const told = JSON.parse(message);
+const stamped = {
+  snapshot: (at) => ({ ...told, data: { ...told.data, volume: at } }),
+  event: (at) => ({ ...told, txHash: "0x" + at.padStart(64, "0") }),
+}[told.type];
 const server = http.createServer();
 
 function socketio() {
@@ -31,8 +35,5 @@ const send = { socketio, ws }[name]();
 server.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));
 readline
   .createInterface({ input: process.stdin })
-  .on("line", () => {
-    const now = process.hrtime.bigint(); // CLOCK_MONOTONIC
-    send({ ...told, txHash: "0x" + now.toString(16).padStart(64, "0") });
-  })
+  .on("line", (line) => send(stamped("1" + String(JSON.parse(line).at).padStart(20, "0"))))
   .on("close", () => process.exit(0));

@@ -1,8 +1,8 @@
-"""The keeper's own server and hub, told of bets that were never placed.
+"""The keeper's own server and hub: `python -m tests.bench.ours CHANNEL`, a market or "stats".
 
-Obeys `tell` on its input: tells one bet to everybody, sent now or `at` a given moment: several
-servers that are given the same one tell the same event. Ends with its input. With the argument
-`patient` it does not cut off those who stop reading.
+Obeys lines of JSON on its input: tells everybody of a bet that was never placed, or figures that
+never were, sent `at` a given moment: several servers that are given the same one tell the same.
+Ends with its input. With the argument `patient` it does not cut off those who stop reading.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,17 @@ from keeper.ports import ChainEvent
 from tests.bench.frames import stamp
 from tests.feed.world import ANN, POWER, E, World, bet, created, spelled
 
+CHANNELS = {"stats": "stats", "event": f"market:{POWER}"}  # by the payload's name
+FIGURES = {
+    "rounds": 214,
+    "volume": "",
+    "matched": "98304250000000000000",
+    "fees": "1966085000000000000",
+    "bettors": 1873,
+    "biggestWin": None,
+    "games": [],
+}
+
 
 class Fed(World):
     """A market with an open round, as the chain would make it.
@@ -34,14 +44,19 @@ class Fed(World):
     Readers of one address are as many as ours have to be.
     """
 
-    def __init__(self, *, patient: bool = False) -> None:
+    def __init__(self, channel: str, *, patient: bool = False) -> None:
         patience: dict[str, float] = {"stall_seconds": 3600, "heartbeat": 3600} if patient else {}
         super().__init__(connections=20_000, per_address=20_000, **patience)
         self.mine(created())
+        self.tell = self._figures if channel == "stats" else self._bet
 
-    def tell(self, at: int | None = None) -> None:
-        """A bet in a block of its own, its transaction's hash being the time: `at`, or now."""
-        tx = stamp(time.monotonic_ns() if at is None else at)
+    def _figures(self, at: int) -> None:
+        """Those of all markets together; the volume is the time."""
+        self.hub.replace("stats", {**FIGURES, "volume": stamp(at)})
+
+    def _bet(self, at: int) -> None:
+        """In a block of its own; its transaction's hash is the time."""
+        tx = f"0x{stamp(at):0>64}"
         self.number, self.time = self.number + 1, self.time + 2
         market, name, args = bet(ANN, Prediction(self.number % 8), E)
         head = self.head
@@ -50,17 +65,23 @@ class Fed(World):
         self.hub.publish([event], head, None)  # no word of what is final: one message a bet
 
 
-def sample() -> dict[str, Any]:
-    """The message of a bet, which the other servers send too."""
-    fed = Fed()
-    fed.tell()
-    told: dict[str, Any] = json.loads(fed.hub.board._deltas[-1].frames(f"market:{POWER}", 0)[4:])
+def sample(payload: str, at: int = 0) -> dict[str, Any]:
+    """What is told of it, which the other servers send too."""
+    fed = Fed(channel := CHANNELS[payload])
+    fed.tell(at)
+    board = fed.hub.board
+    frame = (
+        board.snapshot(channel, None)
+        if payload == "stats"
+        else board._deltas[-1].frames(channel, None)
+    )
+    told: dict[str, Any] = json.loads(frame[4:])
     return told
 
 
 async def serve() -> None:
     """Until the input ends."""
-    fed = Fed(patient="patient" in sys.argv)
+    fed = Fed(sys.argv[1], patient="patient" in sys.argv)
     encode = {market.address: partial(spelled, market.address) for market in fed.views}
     api = Api(fed.hub, History(Path(":memory:")), 31337, encode)
     server = Server(fed.hub, dict, list, Gate(), api)
@@ -73,7 +94,7 @@ async def serve() -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), sys.stdin)
     print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
     while line := await said.readline():
-        fed.tell(json.loads(line).get("at"))
+        fed.tell(json.loads(line)["at"])
     running.cancel()
 
 

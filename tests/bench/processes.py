@@ -63,15 +63,17 @@ def install() -> None:
     stamp.write_text(key)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Process:
     """One that obeys lines on its input and answers with lines of JSON, each with one key.
 
     Attributes:
+        port: where it serves, if it does.
         early: answers that nobody has asked for yet.
     """
 
     of: asyncio.subprocess.Process
+    port: int = 0
     early: dict[str, Any] = field(default_factory=dict)
 
     def order(self, do: str, **how: Any) -> None:
@@ -138,15 +140,18 @@ async def instances(
 
     With as many instances as cores, the client shares its core with the last of them.
     """
-    command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours", *options]
+    channel = message["channel"]
+    command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours", channel, *options]
     if server != "keeper":
         command = ["node", HERE / "others.js", server, json.dumps(message)]
     async with contextlib.AsyncExitStack() as stack:
         servings = [
             await stack.enter_async_context(started(core, *command)) for core in cores[:count]
         ]
-        ports = [str(await serving.answer("port")) for serving in servings]
-        client = sys.executable, "-m", "tests.bench.load", server, *ports
+        for serving in servings:
+            serving.port = await serving.answer("port")
+        ports = [str(serving.port) for serving in servings]
+        client = sys.executable, "-m", "tests.bench.load", server, channel, *ports
         load = await stack.enter_async_context(started(cores[-1], *client))
         yield servings, load
 

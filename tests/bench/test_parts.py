@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from feed.protocol import frame
+from tests.bench import load
+from tests.bench.cases import message_bytes
 from tests.bench.figures import Figures, Verdict, percentile
-from tests.bench.frames import MARK, PONG, TEXT, Frames, is_one_message, masked, sent_at, stamp
-from tests.bench.load import Load, Reader, Tally
-from tests.bench.ours import Fed, sample
-from tests.feed.world import POWER
+from tests.bench.frames import (
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Frames,
+    masked,
+    sent_at,
+    stamp,
+    whole,
+)
+from tests.bench.load import Load, Lost, Reader
+from tests.bench.ours import CHANNELS, sample
+from tests.keeper.chainfixtures import ROOT
 
-PING = 9
 SIZES = (0, 1, 125, 126, 300, 65_535, 65_536)
 LEN, MASK = 0x7F, 0x80
 
@@ -48,81 +64,227 @@ def test_what_a_client_says_is_masked(size: int) -> None:
     assert said.endswith(b"\0\0\0\0" + b"y" * size)  # the mask: nothing is changed
 
 
-def test_one_whole_message_is_told_from_everything_else() -> None:
-    whole = frame(b"z" * 300)
-    assert is_one_message(whole)
-    others = (whole[:-1], whole + b"\x89", whole * 2, frame(b"z"), frame(b"z" * 300, PING), b"")
-    assert not any(map(is_one_message, others))
+@pytest.mark.parametrize("payload", CHANNELS)
+def test_every_server_can_be_told_a_message_like_the_keepers_own(payload: str) -> None:
+    """Its time can be read, its frame be foretold, and its length does not depend on the time."""
+    lengths = set()
+    for at in (0, 12_345, 2**63):
+        told = json.dumps(sample(payload, at), separators=(",", ":")).encode()
+        assert sent_at(told) == at
+        assert whole(told) == frame(told)
+        lengths.add(len(told))
+    assert len(lengths) == 1
+    assert sent_at(b'{"volume":"1000000000000"}') is None
 
 
-class _Wire:
-    def __init__(self) -> None:
-        self.written = b""
-
-    def write(self, data: bytes) -> None:
-        self.written += data
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535])
+def test_a_whole_frame_is_as_servers_send_it(size: int) -> None:
+    assert whole(b"w" * size) == frame(b"w" * size)
 
 
-async def test_every_delivery_is_counted_once(capsys: pytest.CaptureFixture[str]) -> None:
-    """However deliveries are cut or come together; a message is told when all have it."""
-    told, tally = json.dumps(sample(), separators=(",", ":")).encode(), Tally()
-    tally.readers = 2
-    readers = [Reader("keeper", tally), Reader("keeper", tally)]
-    for reader in readers:
-        reader.connection_made(_Wire())
-        reader.data_received(
-            b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(b'{"type":"hello"')
-        )
-        assert b"subscribe" in reader.transport.written
-        reader.data_received(frame(b'{"type":"snapshot","channel":"' + b"c" * 200)[:150])
-    one, two = readers
-    one.data_received(frame(b'{"type":"snapshot","channel":"' + b"c" * 200)[150:])
-    assert one.ready.done()
-    assert not two.ready.done()
-    two.data_received(frame(b'{"type":"snapshot","channel":"' + b"c" * 200)[150:] + frame(told))
-    one.data_received(frame(told)[:10])
-    assert capsys.readouterr().out == ""
-    one.data_received(frame(told)[10:] + frame(told) + frame(b"?", PING))
-    assert one.transport.written.endswith(masked(b"?", PONG))
-    two.data_received(frame(told))
-    assert [list(json.loads(line)) for line in capsys.readouterr().out.splitlines()] == [["ms"]] * 2
+def test_the_message_of_figures_has_some_300_bytes() -> None:
+    assert 250 < message_bytes(sample("stats")) < 400
 
 
-def test_the_keepers_own_message_can_be_counted_and_timed() -> None:
-    told = json.dumps(sample(), separators=(",", ":")).encode()
-    assert MARK in told
-    assert is_one_message(frame(told))
-    changed = json.dumps({**sample(), "txHash": stamp(12_345)}, separators=(",", ":"))
-    assert sent_at(changed.encode()) == 12_345
-    with pytest.raises(ValueError, match="no time"):
-        sent_at(b"{}")
+@pytest.mark.parametrize("payload", CHANNELS)
+def test_instances_told_the_same_moment_tell_the_same(payload: str) -> None:
+    assert sample(payload, 12_345) == sample(payload, 12_345) != sample(payload, 12_346)
 
 
-async def test_instances_told_the_same_moment_tell_the_same_event() -> None:
-    told = []
-    for fed in (Fed(), Fed()):
-        fed.tell(12_345)
-        told.append(fed.hub.board._deltas[-1].frames(f"market:{POWER}", 0))
-    assert told[0] == told[1]
-    assert sent_at(told[0]) == 12_345
+# ---- the load client, by sockets without a server
 
 
-class _Doors:
-    """Where connections come to, instead of a network; each is ready at once."""
-
-    def __init__(self) -> None:
-        self.came: list[int] = []
-
-    async def create_connection(self, make: Callable[[], Reader], host: str, port: int) -> None:
-        self.came.append(port)
-        make().ready.set_result(None)
+def message(at: int) -> bytes:
+    return frame(b'{"type":"snapshot","of":"%s","volume":"%s"}' % (b"x" * 200, stamp(at).encode()))
 
 
-async def test_readers_are_split_evenly_between_instances() -> None:
-    load, doors = Load("keeper", [1, 2]), _Doors()
-    load._loop = doors
-    await load.connect(readers=10)
-    assert sorted(doors.came) == [1] * 5 + [2] * 5
+class Room:
+    """A load client, and of each of its readers the server's side."""
+
+    def __init__(self, readers: int = 2, apart: int = 0) -> None:
+        self.load = Load("keeper", "stats", [])
+        self.sides: list[socket.socket] = []
+        for number in range(readers + apart):
+            own, side = socket.socketpair()
+            reader = Reader(own, "keeper", "stats", counts=number < readers)
+            side.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + frame(b'{"type":"hello"'))
+            side.sendall(frame(b'{"type":"snapshot","data":null}'))
+            reader.open()
+            assert b"GET /ws " in (said := side.recv(2**16))
+            assert b'{"op":"subscribe","id":1,"channels":["stats"]}' in said
+            self.load.join(reader)
+            self.sides.append(side)
+
+    def close(self) -> None:
+        for own in (*self.sides, *(reader.socket for reader in self.load._readers.values())):
+            own.close()
+        self.load._poll.close()
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Room]]:
+    """Makes rooms. The orders come from a pipe; patience is short where it is in vain."""
+    orders, order = os.pipe()
+    monkeypatch.setattr(load, "_ORDERS", orders)
+    rooms: list[Room] = []
+
+    def make(*args: int, patience: float = 10, **kwargs: int) -> Room:
+        monkeypatch.setattr(load, "_PATIENCE", patience)
+        rooms.append(Room(*args, **kwargs))
+        return rooms[-1]
+
+    yield make
+    for made in rooms:
+        made.close()
+    os.close(orders)
+    os.close(order)
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[int]:
+    """The messages that are said to have reached all, by when they were sent."""
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    return [line["told"][0] for line in lines if "told" in line]
+
+
+def test_a_message_is_told_when_every_reader_has_it(
+    room: Callable[..., Room], capsys: pytest.CaptureFixture[str]
+) -> None:
+    r = room(3)
+    for at in (5, 6, 7):
+        for side in r.sides:
+            assert told(capsys) == []
+            side.sendall(message(at))
+            r.load.turn(0)
+        assert told(capsys) == [at]
+
+
+def test_a_message_may_come_in_parts_and_with_other_frames(
+    room: Callable[..., Room], capsys: pytest.CaptureFixture[str]
+) -> None:
+    r = room(2)
+    one, two = r.sides
+    one.sendall(message(5)[:10])
+    rest = threading.Timer(0.05, one.sendall, [message(5)[10:] + frame(b"?", PING)])
+    rest.start()  # while it is being waited for
+    r.load.turn(0)
+    rest.join()
+    assert told(capsys) == []
+    two.sendall(frame(b'{"type":"heartbeat"}') + message(5))
+    while not (at := told(capsys)):
+        r.load.turn(0)
+    assert at == [5]
+    assert one.recv(100) == masked(b"?", PONG)
+    filling = frame(b"h" * (len(message(5)) - 3))  # just what is read at once
+    for side in r.sides:
+        side.sendall(filling + message(6))
+    r.load.turn(0)
+    assert told(capsys) == [6]
+
+
+def test_whatever_is_not_one_message_to_each_breaks_the_measurement(
+    room: Callable[..., Room], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def after(word: str, first: bytes, second: bytes, **how: float) -> None:
+        r = room(2, **how)
+        r.sides[0].sendall(message(5) + first)
+
+        def turns() -> None:
+            r.load.turn(0)
+            r.sides[1].sendall(second)
+            r.load.turn(0)
+            r.load.turn(0)
+
+        with pytest.raises(Lost, match=word):
+            turns()
+
+    after("twice", message(5), b"")
+    after("twice", b"", message(5) * 2)
+    after("another message", message(6), b"")
+    after("another message", b"", message(6))
+    after("another message", b"", message(5)[:-1] + b"!")
+    after("another message", b"", message(5) + message(4) * 2)
+    after("1 of 2 readers lack", b"", frame(b"x" * 300), patience=0.01)
+    after("part of a frame", b"", message(5)[:-1], patience=0.01)
+    after("closed", b"", frame(b"", CLOSE))
+    assert told(capsys) == []
+
+
+def test_a_message_that_comes_again_after_all_have_it_breaks_the_measurement(
+    room: Callable[..., Room], capsys: pytest.CaptureFixture[str]
+) -> None:
+    r = room(2)
+    for side in r.sides:
+        side.sendall(message(5))
+    r.load.turn(0)
+    assert told(capsys) == [5]
+    r.sides[1].sendall(message(5))
+    with pytest.raises(Lost, match="twice"):
+        r.load.turn(0)
+
+
+def test_a_connection_that_ends_breaks_the_measurement(room: Callable[..., Room]) -> None:
+    r = room(2)
+    r.sides[1].close()
+    with pytest.raises(Lost, match="closed"):
+        r.load.turn(0)
+
+
+def test_who_is_apart_need_not_read_and_is_not_counted(
+    room: Callable[..., Room], capsys: pytest.CaptureFixture[str]
+) -> None:
+    r = room(2, apart=1)
+    r.load.stall(on=True)
+    for at in (5, 6):
+        for side in r.sides:
+            side.sendall(message(at))
+        r.load.turn(0)
+        assert told(capsys) == [at]
+    r.load.stall(on=False)
+    r.load.turn(0)  # takes what waited: two at once
+    assert told(capsys) == []
+    for side in r.sides:
+        side.sendall(message(7))
+    r.load.turn(0)
+    assert told(capsys) == [7]
+    r.sides[2].close()
+    with pytest.raises(Lost, match="closed"):
+        r.load.turn(0)
+
+
+def test_readers_are_split_evenly_between_instances() -> None:
+    """By the process itself: lines of JSON in and out, and two servers, each a listening socket."""
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    came: list[list[socket.socket]] = [[], []]
+
+    def serve(number: int) -> None:
+        for _ in range(5):
+            own, _ = servers[number].accept()
+            assert own.recv(2**16).endswith(b"\r\n\r\n")
+            own.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+            came[number].append(own)
+
+    serving = [threading.Thread(target=serve, args=[number], daemon=True) for number in range(2)]
+    for thread in serving:
+        thread.start()
+    ports = [str(server.getsockname()[1]) for server in servers]
+    command = [sys.executable, "-m", "tests.bench.load", "ws", "stats", *ports]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write('{"do":"connect","readers":10}\n')
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"connected": 10}
+        assert [len(own) for own in came] == [5, 5]
+        for own in (*came[0], *came[1]):
+            own.sendall(message(5))
+        assert json.loads(process.stdout.readline())["told"][0] == 5
+        came[0][0].close()
+        assert json.loads(process.stdout.readline()) == {"lost": "the server closed a connection"}
+        assert process.wait(10) == 0
+    for own in (*servers, *came[0], *came[1]):
+        own.close()
 
 
 @pytest.mark.parametrize(
@@ -134,11 +296,11 @@ def test_a_percentile_is_one_of_the_values(values: list[int], share: int, expect
 
 
 def test_of_rounds_the_median_counts_and_ratios_are_of_another_server() -> None:
-    rounds = [Figures(p50, p50 * 2, 10, 20, 0.5) for p50 in (9.0, 1.0, 3.0)]
+    rounds = [Figures(p50, p50 * 2, 10, 20, 8, 0.5) for p50 in (9.0, 1.0, 3.0)]
     ours = Figures.middle(rounds)
-    assert ours == Figures(3.0, 6.0, 10, 20, 0.5)
-    assert ours.over(Figures(6, 6, 20, 20, 0.5)) == Figures(0.5, 1, 0.5, 1, 1)
-    assert math.isnan(ours.over(Figures(0, 1, 1, 1, 1)).p50)
+    assert ours == Figures(3.0, 6.0, 10, 20, 8, 0.5)
+    assert ours.over(Figures(6, 6, 20, 20, 4, 0.5)) == Figures(0.5, 1, 0.5, 1, 2, 1)
+    assert math.isnan(ours.over(Figures(0, 1, 1, 1, 1, 1)).p50)
 
 
 def test_a_verdict_holds_up_to_its_limit_and_never_for_want_of_a_figure() -> None:
