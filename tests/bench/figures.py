@@ -22,8 +22,7 @@ class Figures:
     Attributes:
         p50, p99: milliseconds from sending a message to the last client having it.
         cpu: microseconds of the server's processor a delivery.
-        memory: KiB a connection, after all that was told.
-        quiet: KiB a connection, before anything was told.
+        memory: KiB a connection, before anything is told: what is told, Node collects late.
         client: microseconds of the load client's processor a delivery.
     """
 
@@ -31,7 +30,6 @@ class Figures:
     p99: float
     cpu: float
     memory: float
-    quiet: float
     client: float
 
     @classmethod
