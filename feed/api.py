@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from feed.board import Board
+from feed.decisions import Decisions, is_over
 from feed.history import History
 from feed.http import Body, Problem, cached, described, expected
 from feed.hub import Hub
@@ -54,8 +55,8 @@ class Encode(Protocol):
         ...
 
 
-OracleOf = Callable[[str, int], Mapping[str, Any] | None]
-"""By market and round: what is known of its decision, `evidenceHash` for one."""
+class _Passing(dict[str, Any]):
+    """An answer in which something is missing for the moment."""
 
 
 class Api:
@@ -67,11 +68,11 @@ class Api:
         history: History,
         chain_id: int,
         encode: Mapping[str, Encode],
-        oracle_of: OracleOf = lambda _market, _round_id: None,
+        decisions: Decisions | None = None,
     ) -> None:
         """`encode` has every market's by its address."""
         self._hub, self._history, self._chain_id = hub, history, chain_id
-        self._encode, self._oracle_of = encode, oracle_of
+        self._encode, self._decisions = encode, decisions
         self._kept: _Kept = {}
         self._kept_at: tuple[object, ...] = ()
         self._kept_bytes = 0
@@ -127,8 +128,11 @@ class Api:
 
     async def _answer(self, tell: _Tell, asked: Asked, seconds: int) -> tuple[Body, int]:
         told = await self._whole(tell, asked)
-        if tell == self._round and isinstance(asked, OfRound) and self._is_over(asked):
-            seconds = FINISHED_SECONDS
+        if isinstance(told, _Passing):
+            seconds = NEWS_SECONDS
+        elif tell == self._round and isinstance(asked, OfRound):
+            over = is_over(self._find(asked)[1], self._board())
+            seconds = FINISHED_SECONDS if over else seconds
         return Body.of(orjson.dumps(told)), seconds
 
     async def _whole(self, tell: _Tell, asked: Asked) -> _Json:
@@ -138,11 +142,6 @@ class Api:
         if self._board() is not at:
             raise Problem(503, "starting", "the chain was read anew", 1)
         return told
-
-    def _is_over(self, asked: OfRound) -> bool:
-        """Whether a round has ended, in a block that cannot change any more."""
-        r, final = self._find(asked)[1], self._board().finalized
-        return r.book.finished and final is not None and r.ended_in <= final
 
     async def _post(self, model: type[Asked], tell: _Tell, request: web.Request) -> web.Response:
         told = await self._whole(tell, await sent(model, request))
@@ -155,7 +154,16 @@ class Api:
         return {"rounds": [self._told(m, r) for m, r in self._having("OPEN")]}
 
     async def _round(self, asked: OfRound) -> _Json:
-        return self._told(*self._find(asked))
+        """A round; once it has a result with the hash of the evidence, be it from the chain."""
+        market, r = self._find(asked)
+        told = self._told(market, r)
+        if told["evidenceHash"] is None and r.winning_number is not None:
+            try:
+                decision = await self._decision(market, r)
+            except Problem:  # all else is known
+                return _Passing(told)
+            told |= {"evidenceHash": decision and decision["evidenceHash"]}
+        return told
 
     async def _rounds(self, asked: OfRounds) -> _Json:
         """Rounds by their draws, the latest first."""
@@ -174,9 +182,8 @@ class Api:
         return {"rounds": [self._told(m, r) for _, m, r in page], "next": after}
 
     async def _oracle(self, asked: OfRound) -> _Json:
-        """How a round is decided, as far as it is known."""
-        market, r = self._find(asked)
-        if (told := self._oracle_of(market.address, r.id)) is None:
+        """How a round is decided."""
+        if (told := await self._decision(*self._find(asked))) is None:
             raise Problem(404, "unknown_decision", "nothing is known of how it is decided")
         return {**told}
 
@@ -308,9 +315,11 @@ class Api:
 
     def _told(self, market: MarketView, r: RoundView) -> _Json:
         """A round, and the hash of the evidence for its result where that is known."""
-        decision = self._oracle_of(market.address, r.id) or {}
-        evidence = {"evidenceHash": decision.get("evidenceHash")}
-        return of_round(market, r, self._board().now) | evidence
+        known = self._decisions and self._decisions.known(market, r)
+        return of_round(market, r, self._board().now) | {"evidenceHash": known}
+
+    async def _decision(self, market: MarketView, r: RoundView) -> Mapping[str, Any] | None:
+        return await self._decisions.of(market, r, self._board()) if self._decisions else None
 
     def _bets_of(self, market: MarketView, r: RoundView, user: str) -> _Json:
         book, n = r.book, r.winning_number

@@ -22,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from keeper.errors import StoreDown
+from keeper.ports import Store
 
 log = structlog.get_logger()
 
@@ -29,11 +30,12 @@ _CONNECTIONS = 16  # to a Redis at a time; who finds none free waits
 _PATIENCE = 1.0  # seconds for a connection, and for an answer
 _HURRY = 0.5  # seconds for a count, for which somebody waits
 _ALONE = 10.0  # seconds for which a Redis that failed is not asked for counts
+_MOST, _MOST_BYTES = 4096, 32 * 2**20  # values in the memory of a process
 _IPV6_NETWORK = 64  # bits of an address that tell one customer from another
 
 
 class MemoryStore:
-    """A `keeper.ports.Store` of one process.
+    """A `keeper.ports.Store` of one process. What was kept first goes when there is no room.
 
     Args:
         clock: monotonic seconds.
@@ -45,8 +47,11 @@ class MemoryStore:
 
     async def put(self, key: str, value: bytes, seconds: float) -> None:
         now = self._clock()
-        self._kept = {k: kept for k, kept in self._kept.items() if now < kept[0]}
+        self._kept = {k: kept for k, kept in self._kept.items() if now < kept[0] and k != key}
         self._kept[key] = now + seconds, value
+        size = sum(len(kept) for _, kept in self._kept.values())
+        while len(self._kept) > _MOST or size > _MOST_BYTES:
+            size -= len(self._kept.pop(next(iter(self._kept)))[1])
 
     async def get(self, key: str) -> bytes | None:
         until, value = self._kept.get(key, (0.0, b""))
@@ -67,6 +72,28 @@ class RedisStore:
         with _asking():
             value = await self._redis.get(key)
             return None if value is None else bytes(value)
+
+
+class Near:
+    """A `keeper.ports.Store` before another: what this process put or got before is at hand.
+
+    For values that never change. Where the other is down this one goes on alone.
+    """
+
+    def __init__(self, far: Store, seconds: float) -> None:
+        """What is got is at hand for so many seconds."""
+        self._near, self._far, self._seconds = MemoryStore(), far, seconds
+
+    async def put(self, key: str, value: bytes, seconds: float) -> None:
+        await self._near.put(key, value, seconds)
+        await self._far.put(key, value, seconds)
+
+    async def get(self, key: str) -> bytes | None:
+        if (value := await self._near.get(key)) is not None:
+            return value
+        if (value := await self._far.get(key)) is not None:
+            await self._near.put(key, value, self._seconds)
+        return value
 
 
 def connect(url: str) -> Redis:

@@ -23,6 +23,7 @@ from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
 from feed.api import Api, Encode
 from feed.client import Limits
+from feed.decisions import Decisions
 from feed.history import History
 from feed.http import Gate
 from feed.hub import Hub
@@ -167,7 +168,8 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
             stack.callback(history.close)
             oracles = Oracles(markets, follower, store, partial(hub.replace, "oracle"))
             encode: dict[str, Encode] = {market.address: market.encode for market in markets}
-            api = Api(hub, history, rpc.chain_id, encode, oracles.of)
+            decisions = Decisions(oracles, store, rpc.chain_id, settings.log_blocks)
+            api = Api(hub, history, rpc.chain_id, encode, decisions)
             jobs.append(partial(oracles.run, max(settings.poll_seconds, 1.0)))
             jobs.append(partial(api.tell_stats, hub.replace))
         runner = _web(settings, hub, api, told, limiter)

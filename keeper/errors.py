@@ -11,6 +11,7 @@ KeeperError
 └── ChainError
     ├── RpcDown        no endpoint of the chain answers, or none with sense
     ├── RpcRefused     an endpoint answers with an error of its own
+    ├── TooLong        an answer is longer than who asked is ready for
     ├── WrongContract  what stands at a market's address is not that market
     ├── Reverted       the contract refuses a call
     ├── TooExpensive   gas costs more than the settings allow
@@ -75,6 +76,10 @@ class RpcDown(ChainError):
 
 class RpcRefused(ChainError):
     """An RPC endpoint answers with an error of its own: a limit, a transaction it does not take."""
+
+
+class TooLong(ChainError):
+    """An answer is longer than who asked is ready for; the endpoint is not to blame."""
 
 
 class WrongContract(ChainError):

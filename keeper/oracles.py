@@ -1,14 +1,14 @@
-"""What is known of results before and just after they stand: what the sources say, and the votes.
+"""How rounds come to their results: what the sources say, and the votes.
 
 What the sources say comes from the keepers that ask them, by the store that instances share; the
-committees every instance reads from the chain itself.
+committees every instance reads from the chain itself: those of the latest rounds all the time,
+others when somebody asks.
 """
 
 import asyncio
-import contextlib
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,9 +16,9 @@ import structlog
 
 from keeper import show
 from keeper.chain.contracts import ContractMarket, ContractOracle
-from keeper.errors import ChainError, StoreDown, WrongContract
+from keeper.errors import ChainError, Reverted, StoreDown, WrongContract
 from keeper.follow import Follower
-from keeper.ports import Fetched, Store
+from keeper.ports import Fetched, Head, Report, Store
 from keeper.projection import RoundView
 
 log = structlog.get_logger()
@@ -83,6 +83,7 @@ class Oracles:
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
         self._markets, self._follower, self._store, self._tell = markets, follower, store, tell
+        self._by_address: dict[str, ContractMarket] = {market.address: market for market in markets}
         self._rounds: dict[tuple[str, int], Told] = {}
         self._oracles: dict[tuple[str, str], ContractOracle] = {}
         self._alone: dict[tuple[str, str], float] = {}  # no committees, and until when that counts
@@ -91,6 +92,30 @@ class Oracles:
     def of(self, market: str, round_id: int) -> Told | None:
         """What is known of a round; None before its draw, and days after it."""
         return self._rounds.get((market, round_id))
+
+    async def read(self, address: str, round_id: int) -> Told | None:
+        """The same of a round whose draw may be long ago, as it is now.
+
+        None before the draw, and when what its oracle says makes no sense. Raises ChainError.
+        """
+        market, head = self._by_address[address], self._follower.head
+        r = self._follower.views[address].rounds.get(round_id)
+        if head is None or r is None or head.timestamp < r.draw_time:
+            return None
+        return await self._sound(market, r, self._told(market, r, head.timestamp, None))
+
+    async def reports(
+        self, address: str, oracle: str, round_id: int, first: int, last: int
+    ) -> Sequence[Report]:
+        """The votes on a round that its oracle tells of in these blocks, in log order.
+
+        Raises ChainError, WrongContract when they are too many.
+        """
+        return await self._oracle(self._by_address[address], oracle).reports(round_id, first, last)
+
+    async def block(self, number: int) -> Head:
+        """A block of the chain. Raises ChainError."""
+        return await self._markets[0].rpc.block(number)
 
     async def run(self, seconds: float) -> None:
         """For ever looks again after so many seconds."""
@@ -101,18 +126,24 @@ class Oracles:
                     rounds = self._follower.views[market.address].rounds.values()
                     late = [r for r in rounds if 0 <= head.timestamp - r.draw_time <= _LATELY]
                     for r in sorted(late, key=lambda r: r.draw_time)[-_MOST:]:
-                        if told := await self._looked(market, r, head.timestamp):
+                        before = self._rounds.get((market.address, r.id), _UNKNOWN)
+                        telling = self._told(market, r, head.timestamp, before)
+                        if told := await self._sound(market, r, telling):
                             found[market.address, r.id] = told
                 self._rounds = found
                 self._tell({"rounds": list(found.values())})
             await asyncio.sleep(seconds)
 
-    async def _looked(self, market: ContractMarket, r: RoundView, now: int) -> Told | None:
-        """What is known of a round, or was, if what its oracle says cannot be understood."""
+    async def _sound(
+        self, market: ContractMarket, r: RoundView, telling: Awaitable[Told]
+    ) -> Told | None:
+        """What is told of a round, or was, if what its oracle says cannot be understood."""
         key = market.address, r.id
         try:
-            told = await self._told(market, r, now)
+            told = await telling
             orjson.dumps(told)
+        except ChainError:
+            raise
         except Exception:  # an oracle is any contract that a round's creator named
             if key not in self._broken:
                 log.exception("cannot tell of a round's oracle", oracle=r.oracle, round=r.id)
@@ -121,18 +152,25 @@ class Oracles:
         self._broken.discard(key)
         return told
 
-    async def _told(self, market: ContractMarket, r: RoundView, now: int) -> Told:
-        """What is known of a round; what cannot be learnt now stays as it was."""
-        before = self._rounds.get((market.address, r.id), _UNKNOWN)
-        asked, voting, down = before["asked"], before["voting"], False
+    async def _told(
+        self, market: ContractMarket, r: RoundView, now: int, before: Told | None
+    ) -> Told:
+        """What is known of a round; what cannot be learnt now stays as it was.
+
+        Raises ChainError where nothing was.
+        """
+        asked, voting, down = (before or _UNKNOWN)["asked"], (before or _UNKNOWN)["voting"], False
         try:
             asked = _decoded(await self._store.get(_key(market, r.id))) or asked
         except StoreDown:
             down = True
         number = voting and voting["proposal"] and voting["proposal"]["winningNumber"]
         if not (r.book.finished and voting and r.winning_number in (None, number)):
-            with contextlib.suppress(ChainError):  # who follows the chain says why
+            try:
                 voting = await self._voting(market, r)
+            except ChainError:  # who follows the chain says why
+                if before is None:
+                    raise
         fits = asked and r.winning_number in (None, asked.get("winningNumber"))
         age = time.time() - asked["askedAt"] if asked else now - r.draw_time
         return {
@@ -154,13 +192,12 @@ class Oracles:
         by = market.address, r.oracle
         if self._alone.get(by, 0.0) > time.monotonic():
             return None
-        if by not in self._oracles:
-            self._oracles[by] = ContractOracle(market, r.oracle)
+        oracle = self._oracle(market, r.oracle)
         try:
-            s = await self._oracles[by].standing(r.id, None)
+            s = await oracle.standing(r.id, None)
             voters = s.committee.reporters
-            votes = await asyncio.gather(*(self._oracles[by].vote_of(r.id, v) for v in voters))
-        except WrongContract:
+            votes = await asyncio.gather(*(oracle.vote_of(r.id, v) for v in voters))
+        except (WrongContract, Reverted):
             self._alone[by] = time.monotonic() + _NOBODY
             return None
         proposal = {"winningNumber": s.number, "finalizableAt": s.finalizable_at}
@@ -175,6 +212,12 @@ class Oracles:
             ],
             "proposal": proposal if s.finalizable_at else None,
         }
+
+    def _oracle(self, market: ContractMarket, address: str) -> ContractOracle:
+        by = market.address, address
+        if by not in self._oracles:
+            self._oracles[by] = ContractOracle(market, address)
+        return self._oracles[by]
 
 
 def _key(market: ContractMarket, round_id: int) -> str:

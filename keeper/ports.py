@@ -102,6 +102,22 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A vote as it was cast.
+
+    Attributes:
+        ballot: in which; only the last of a reporter in the standing one counts.
+        evidence: hash of what the reporter read, 0x-prefixed; its own, never compared.
+    """
+
+    block: int
+    reporter: str
+    ballot: int
+    draw: Draw
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A transaction that was mined and succeeded."""
 

@@ -64,6 +64,13 @@ def revert(data: Any) -> Reverted:
     return Reverted("", {"data": f"0x{told[:36].hex()}"} if told else {})
 
 
+def topic(name: str) -> str:
+    """What the logs of an event begin with."""
+    return next(
+        f"0x{hash_.hex()}" for hash_, e in _entries("event", 32).items() if e["name"] == name
+    )
+
+
 def event(topics: Sequence[bytes], data: bytes) -> tuple[str, dict[str, Any]]:
     """(name, args) of a log, camelCase names as in the ABI.
 

@@ -4,17 +4,22 @@ Every method raises ChainError when the chain cannot be asked, or refuses.
 """
 
 import asyncio
+import contextlib
 import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from hexbytes import HexBytes
+
 from keeper.chain import abi
 from keeper.chain.rpc import Faulty, Rpc
 from keeper.domain.draw import Draw, Game
-from keeper.errors import Reverted, RpcRefused, WrongContract
-from keeper.ports import ChainEvent, Committee, Head, RoundInfo, RoundStatus, Standing
+from keeper.errors import ChainError, Reverted, RpcRefused, TooLong, WrongContract
+from keeper.ports import ChainEvent, Committee, Head, Report, RoundInfo, RoundStatus, Standing
 
 _EPOCH = dt.date(1970, 1, 1)
+_SEATS = 15  # reporters of a committee at most
+_REPORTS = 2**20  # bytes of JSON in which a node tells reports: some 700
 _MOST = 2**63 - 1  # of a number that a committee may tell: JSON holds no more
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
@@ -111,6 +116,8 @@ class ContractOracle(Contract):
             except Reverted as exc:
                 raise WrongContract(f"{self.address} is no ResultOracle") from exc
             self._check(*terms[:2])
+            if len(reporters) > _SEATS:
+                raise WrongContract(f"{self.address} names {len(reporters)} reporters")
             self._committee = Committee(tuple(reporters), *terms)
         return self._committee
 
@@ -137,9 +144,44 @@ class ContractOracle(Contract):
         """What a reporter says was drawn, in the standing ballot."""
         voted, (days, whites, special) = await self.call("voteOf", self._market, round_id, reporter)
         try:
-            return Draw(_EPOCH + dt.timedelta(days), tuple(whites), special) if voted else None
+            return _draw(days, whites, special) if voted else None
         except OverflowError as exc:
             raise WrongContract(f"{self.address} tells a vote on no date") from exc
+
+    async def reports(self, round_id: int, first: int, last: int) -> list[Report]:
+        """The votes cast on a round in these blocks, both included, in log order.
+
+        A log that no ResultOracle emits is passed over. Raises WrongContract when there are more
+        than any committee needs.
+        """
+        topics = [
+            abi.topic("ResultReported"),
+            *(f"0x{n:064x}" for n in (int(self._market, 16), round_id)),
+        ]
+        blocks = {"fromBlock": hex(first), "toBlock": hex(last)}
+        query = {"address": self.address, "topics": topics, **blocks}
+        try:
+            logs = await self.rpc.logs(query, _REPORTS)
+        except TooLong as exc:
+            raise WrongContract(f"{self.address} tells of too many votes") from exc
+        found = []
+        with self.rpc.asking():
+            for log in logs:
+                at = int(log["blockNumber"], 16), int(log["logIndex"], 16)
+                asked = log["topics"][:3] == topics and first <= at[0] <= last
+                if not asked or log["address"].lower() != self.address.lower():
+                    raise Faulty("answers with logs that were not asked for")
+                with contextlib.suppress(ChainError, OverflowError):
+                    _, args = abi.event([*map(HexBytes, log["topics"])], HexBytes(log["data"]))
+                    what = args["reporter"], args["ballot"], _draw(*args["draw"]), args["evidence"]
+                    found.append((at, Report(at[0], *what)))
+        return [report for _, report in sorted(found, key=lambda each: each[0])]
+
+
+def _draw(days: int, whites: Sequence[int], special: int) -> Draw:
+    """Raises OverflowError when there is no such date."""
+    a, b, c, d, e = whites
+    return Draw(_EPOCH + dt.timedelta(days), (a, b, c, d, e), special)
 
 
 def report(market: str, round_id: int, draw: Draw, evidence: bytes) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ No message carries an endpoint's URL: providers put their keys into it.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from web3.types import BlockData, RPCEndpoint, RPCResponse
 
 from keeper import metrics
 from keeper.chain import abi
-from keeper.errors import ChainError, RpcDown, RpcRefused, WrongContract
+from keeper.errors import ChainError, RpcDown, RpcRefused, TooLong, WrongContract
 from keeper.ports import Head
 
 log = structlog.get_logger()
@@ -72,17 +72,18 @@ class Node:
         self._session = aiohttp.ClientSession(timeout=limit, headers=headers)
         self._send = partial(self._session.post, url, allow_redirects=False)
 
-    async def ask(self, request: bytes) -> Any:
+    async def ask(self, request: bytes, most: int = 0) -> Any:
         """What it answers, be it an error. One that has a fault is looked at before.
 
-        Raises RpcDown when what comes is no answer, or the node cannot be used.
+        Raises RpcDown when what comes is no answer, or the node cannot be used; TooLong when it
+        is of more than `most` bytes, if that is given.
         """
         if self.fault:
             await asyncio.wait([self.look()])
         if self.fault:
             raise RpcDown(f"{self.where} {self.fault}")
         with self._judged():
-            return await self._post(request)
+            return await self._post(request, most)
 
     def look(self) -> asyncio.Future[None]:
         """Has a look at it, unless one is under way."""
@@ -110,6 +111,8 @@ class Node:
         """Whatever goes wrong inside is a fault of the node's, and raised as RpcDown."""
         try:
             yield
+        except TooLong:
+            raise
         except Exception as exc:  # bad answers are found in any way
             raise self.fail(exc) from exc
 
@@ -129,13 +132,15 @@ class Node:
             if self.look_at == due:  # else it failed otherwise meanwhile
                 self.fault, self._rest = "", LOOK_EVERY
 
-    async def _post(self, request: bytes) -> Any:
+    async def _post(self, request: bytes, most: int = 0) -> Any:
         """What it answers; an error's message is one short line without what must not be told."""
         body = bytearray()
         # Begun only when its turn has come.
         async with self._few, self._send(data=request) as response:
             async for chunk in response.content.iter_any():
                 body += chunk
+                if most and len(body) > most:
+                    raise TooLong(f"{self.where} has more to tell than {most} bytes")
                 if len(body) > MAX_ANSWER:
                     raise ValueError("too long an answer")
         # Nodes tell of errors with any status: what matters is whether JSON came.
@@ -240,12 +245,19 @@ class Rpc(AsyncJSONBaseProvider):
         """Wei."""
         return await self.ask(self.w3.eth.get_balance(self.w3.to_checksum_address(account)))
 
-    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
-        """For web3: the answer of the first node that gives one. Raises RpcDown."""
+    async def logs(self, query: Mapping[str, Any], most: int) -> Any:
+        """Logs as the node tells them, in JSON of `most` bytes. Raises ChainError, TooLong."""
+        answer = await self.make_request(RPCEndpoint("eth_getLogs"), [query], most)
+        if why := _message(answer):
+            raise RpcRefused(f"{self.where} refuses: {why}")
+        return answer["result"]
+
+    async def make_request(self, method: RPCEndpoint, params: Any, most: int = 0) -> RPCResponse:
+        """For web3: the answer of the first node that gives one. Raises RpcDown, TooLong."""
         request, failed = self.encode_rpc_request(method, params), list[str]()
         for node in self._ranked():
             try:
-                answer: RPCResponse = await node.ask(request)
+                answer: RPCResponse = await node.ask(request, most)
             except RpcDown as exc:
                 failed.append(str(exc))
                 continue

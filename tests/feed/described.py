@@ -1,4 +1,7 @@
-"""What feed/asyncapi.yaml says, applied to every message that a test's client hears."""
+"""What the descriptions say, applied to what a test's client hears.
+
+That is every message of a websocket, and an answer of the REST API where it is given to `answer`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import yaml
-from jsonschema_rs import Draft7Validator
+from jsonschema_rs import Draft7Validator, Draft202012Validator
 
 FILE = Path(__file__).parents[2] / "feed" / "asyncapi.yaml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
@@ -43,6 +46,16 @@ def check(told: Any) -> None:
     assert kind in MESSAGES, f"{kind} is not described"
     for error in validator(kind).iter_errors(told):
         raise AssertionError(f"{kind} is not as described: {error}")
+
+
+REST: dict[str, Any] = yaml.safe_load((FILE.parent / "openapi.yaml").read_text())
+
+
+def answer(schema: str, told: Any) -> None:
+    """Raises AssertionError when this is not as feed/openapi.yaml describes the schema."""
+    whole = {"$ref": f"#/components/schemas/{schema}", "components": _strict(REST["components"])}
+    for error in Draft202012Validator(whole).iter_errors(told):
+        raise AssertionError(f"{schema} is not as described: {error}")
 
 
 class Checked(aiohttp.ClientWebSocketResponse):

@@ -20,12 +20,14 @@ from tests.feed.world import (
     ORACLE,
     PAGE,
     POWER,
+    Known,
     Socket,
     World,
     bet,
     channel,
     connected,
     created,
+    decision,
     finalized,
     serving,
 )
@@ -107,10 +109,10 @@ async def test_a_round_from_open_to_its_result() -> None:
 
 
 async def test_how_it_is_decided_is_never_kept_long() -> None:
-    world = opened()
-    known = {"status": "FINALIZED"}
-    async with serving(world, oracle_of=lambda *_: known) as session:
-        world.time = LOCK
+    world, known = opened(), Known()
+    known.older[POWER, 1] = decision(status="FINALIZED", winningNumber=0)
+    async with serving(world, results=known) as session:
+        world.time = DRAW
         world.mine(finalized(0))
         world.mine(finalized=world.number)
         async with session.get(f"/api/oracle/{POWER}/1") as response:
@@ -118,11 +120,11 @@ async def test_how_it_is_decided_is_never_kept_long() -> None:
 
 
 async def test_an_answer_is_no_older_than_what_is_known_of_the_results() -> None:
-    world, known = opened(), {"evidenceHash": "0x01"}
-    async with serving(world, oracle_of=lambda *_: known) as session:
+    world, known = opened(), Known()
+    async with serving(world, results=known) as session:
         for word in ("0x01", "0x02"):
-            known = {"evidenceHash": word}
-            world.hub.replace("oracle", {"rounds": [known]})
+            known.latest[POWER, 1] = decision(evidenceHash=word)
+            world.hub.replace("oracle", {"rounds": [known.latest[POWER, 1]]})
             async with session.get(ROUND) as response:
                 assert (await response.json())["evidenceHash"] == word
 
@@ -131,13 +133,15 @@ async def test_answers_fill_no_memory_while_no_block_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("feed.api._KEPT_BYTES", 20_000)
-    world, looked = opened(), Counts[int]()
+    looked = Counts[int]()
 
-    def known(market: str, round_id: int) -> None:
-        looked[round_id] += 1
+    class Looked(Known):
+        def of(self, market: str, round_id: int) -> None:
+            looked[round_id] += 1
 
+    world = opened()
     world.mine(*(created(n) for n in range(2, 101)))
-    async with serving(world, oracle_of=known) as session:
+    async with serving(world, results=Looked()) as session:
         for _ in range(2):
             async with session.get(ROUND) as response:
                 size = len(await response.read())

@@ -13,7 +13,7 @@ from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from feed.store import Limiter, MemoryStore, RedisStore, connect
+from feed.store import Limiter, MemoryStore, Near, RedisStore, connect
 from keeper.errors import StoreDown
 from keeper.ports import Store
 from tests.feed.world import World, connected, created, serving
@@ -73,6 +73,49 @@ async def test_what_is_over_takes_no_memory() -> None:
         now += 1
         await store.put(str(i), b"value", 10)
     assert len(store._kept) == 10
+
+
+async def test_a_process_keeps_so_many_values_of_so_many_bytes_and_the_latest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("feed.store._MOST", 5)
+    monkeypatch.setattr("feed.store._MOST_BYTES", 100)
+    store = MemoryStore()
+
+    async def kept() -> str:
+        return "".join([key for key in "abcdefgh" if await store.get(key) is not None])
+
+    for key in "abcdef":
+        await store.put(key, b"1", 60)
+    assert await kept() == "bcdef"
+    await store.put("b", b"12", 60)  # now it is the latest
+    await store.put("g", b"1", 60)
+    assert await kept() == "bdefg"
+    await store.put("h", b"1" * 97, 60)
+    assert await kept() == "bgh"
+    await store.put("h", b"1" * 98, 60)  # in its own place
+    assert await kept() == "gh"
+    await store.put("a", b"1" * 101, 60)
+    assert await kept() == ""
+
+
+async def test_what_was_put_or_got_is_at_hand_when_the_redis_is_gone(
+    server: RedisServer, redis: Redis
+) -> None:
+    far = RedisStore(redis)
+    one, other, third = (Near(far, seconds) for seconds in (60, 60, 0.1))
+    await one.put("a", b"value", 60)
+    assert await other.get("a") == await third.get("a") == b"value"
+    assert await other.get("b") is None
+    await server.kill()
+    await asyncio.sleep(0.2)
+    for near in (one, other):
+        assert await near.get("a") == b"value"
+    with pytest.raises(StoreDown):
+        await third.get("a")
+    with pytest.raises(StoreDown):
+        await one.put("b", b"value", 60)
+    assert await one.get("b") == b"value"
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])

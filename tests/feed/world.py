@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,15 +15,17 @@ from typing import Any, Protocol
 import aiohttp
 from aiohttp import web
 
-from feed.api import Api, OracleOf
+from feed.api import Api
 from feed.client import Limits
+from feed.decisions import Decisions, Results
 from feed.history import History
 from feed.http import Gate
 from feed.hub import Hub
 from feed.server import Server
+from feed.store import MemoryStore
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Prediction
-from keeper.ports import ChainEvent, Head
+from keeper.ports import ChainEvent, Head, Report, Store
 from keeper.projection import MarketView
 from tests.feed.described import Checked
 
@@ -75,6 +78,68 @@ class World:
         assert self.history
         self.history.take(self.events[self.settled :], ())
         self.settled = len(self.events)
+
+
+class Known:
+    """What is known of results, as who reads a chain knows it.
+
+    Attributes:
+        latest: by market and round, what is known all the time.
+        older: by market and round, what the chain has when it is asked.
+        cast: all reports, in log order.
+        times: of the blocks, by number.
+        asked: every question to the chain, by its name.
+        fails: what each of them raises; none while it is None.
+    """
+
+    def __init__(self) -> None:
+        self.latest: dict[tuple[str, int], dict[str, Any]] = {}
+        self.older: dict[tuple[str, int], dict[str, Any]] = {}
+        self.cast: list[Report] = []
+        self.times: Callable[[int], int] = lambda number: START + 2 * number
+        self.asked: Counter[str] = Counter()
+        self.fails: Exception | None = None
+
+    def of(self, market: str, round_id: int) -> dict[str, Any] | None:
+        return self.latest.get((market, round_id))
+
+    async def read(self, market: str, round_id: int) -> dict[str, Any] | None:
+        self._count("read")
+        return self.older.get((market, round_id))
+
+    async def reports(
+        self, market: str, oracle: str, round_id: int, first: int, last: int
+    ) -> list[Report]:
+        self._count("reports")
+        assert oracle == ORACLE
+        return [report for report in self.cast if first <= report.block <= last]
+
+    async def block(self, number: int) -> Head:
+        self._count("block")
+        return Head(number, f"0x{number:064x}", self.times(number))
+
+    def _count(self, what: str) -> None:
+        self.asked[what] += 1
+        if self.fails:
+            raise self.fails
+
+
+def decision(round_id: int = 1, **changed: Any) -> dict[str, Any]:
+    """What is known of how a round is decided, of a round of the market POWER."""
+    return {
+        "market": POWER,
+        "game": "powerball",
+        "roundId": round_id,
+        "drawTime": DRAW,
+        "status": "LOCKED",
+        "winningNumber": None,
+        "oracle": ORACLE,
+        "voting": None,
+        "asked": None,
+        "evidenceHash": None,
+        "stale": False,
+        **changed,
+    }
 
 
 def stranger(number: int) -> str:
@@ -139,7 +204,8 @@ async def serving(
     troubles: Sequence[str] = (),
     public: bool = True,
     history: Path = Path(":memory:"),
-    oracle_of: OracleOf = lambda _market, _round_id: None,
+    results: Results | None = None,
+    store: Store | None = None,
     **gate: Any,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """The world's server on a free port, and a session whose base it is.
@@ -153,7 +219,8 @@ async def serving(
         world.history = kept
         kept.take((), world.events)
     encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
-    api = Api(world.hub, kept, 31337, encode, oracle_of) if public else None
+    decisions = Decisions(results, store or MemoryStore(), 31337, 10) if results else None
+    api = Api(world.hub, kept, 31337, encode, decisions) if public else None
     server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
     runner = server.runner(shutdown_timeout=1)
     await runner.setup()

@@ -13,6 +13,14 @@ DRAWN = Draw(DATE, (10, 21, 58, 61, 64), 17)  # n = 64
 LIE = Draw(DATE, DRAWN.whites, 16)  # n = 14
 
 
-async def vote(oracle: DeployedOracle, market: Deployed, reporter: str, draw: Draw) -> None:
-    """A reporter that is no keeper."""
-    await oracle.do(reporter, "report", *report(market.address, 1, draw, b"\7" * 32))
+async def vote(
+    oracle: DeployedOracle, market: Deployed, reporter: str, draw: Draw, evidence: int = 7
+) -> None:
+    """A reporter that is no keeper; its evidence is a byte, 32 times."""
+    told = report(market.address, 1, draw, bytes([evidence]) * 32)
+    await oracle.do(reporter, "report", *told)
+
+
+def hash_of(evidence: int) -> str:
+    """That byte's, as it is told."""
+    return "0x" + bytes([evidence] * 32).hex()

@@ -17,13 +17,13 @@ from feed.store import MemoryStore, RedisStore, connect
 from keeper.chain.contracts import ContractMarket, ContractOracle
 from keeper.chain.rpc import Rpc
 from keeper.domain.consensus import Answer, Drawn, Failed, Failure, Pending
-from keeper.errors import ChainError
+from keeper.errors import ChainError, Reverted
 from keeper.follow import Follower
 from keeper.oracles import Asked, Oracles
 from keeper.ports import Fetched, Standing, Store
 from tests.keeper.chain.committee import DATE, DRAWN, LIE, vote
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.following import Fork, following
+from tests.keeper.chain.following import Fork, caught_up, following
 from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import (
     ADMIN,
@@ -266,6 +266,50 @@ async def test_what_cannot_be_read_stays_and_after_the_end_nothing_is_asked(
         assert asked == before
     async with telling(market, MemoryStore()) as anew:  # of one that starts afterwards
         await anew.until(**told.round)
+
+
+async def test_a_round_of_long_ago_is_read_when_somebody_asks(
+    chain: Chain,
+    market: ContractMarket,
+    decided: Deployed,
+    oracle: DeployedOracle,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with following(market.rpc, [market]) as follower:
+        oracles = Oracles([market], follower, MemoryStore(), lambda _: None)
+        at = market.address, 1
+        assert await oracles.read(*at) is None  # nothing was read yet
+        await caught_up(follower, chain)
+        assert await oracles.read(*at) is None  # it is not drawn yet
+        assert await oracles.read(market.address, 2) is None
+        await chain.move_to(DRAW)
+        for reporter in REPORTERS[1:]:
+            await vote(oracle, decided, reporter, DRAWN)
+        await chain.move_to(await chain.now() + 3600)
+        await oracle.do(KEEPER, "finalize", market.address, 1)
+        await chain.move_to(DRAW + 30 * DAY)
+        await caught_up(follower, chain)
+        told = await oracles.read(*at)
+        assert told is not None
+        assert (told["status"], told["winningNumber"]) == ("FINALIZED", 64)
+        assert [v["draw"] for v in told["voting"]["votes"]] == [None, *[DRAWN.plain()] * 2]
+
+        async def fail(*_: Any) -> Any:
+            raise fault
+
+        monkeypatch.setattr(ContractOracle, "call", fail)
+        fault: Exception = ChainError("not now")
+        with pytest.raises(ChainError, match="not now"):
+            await oracles.read(*at)
+        fault = ValueError("nonsense")
+        with capture_logs() as logs:
+            assert await oracles.read(*at) is None
+            assert await oracles.read(*at) is None
+        assert [line["event"] for line in logs] == ["cannot tell of a round's oracle"]
+        fault = Reverted("", {})
+        told = await oracles.read(*at)
+        assert told is not None
+        assert told["voting"] is None
 
 
 # ---- the sources, through the store
