@@ -12,14 +12,13 @@ from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any, Literal, Protocol
 
-import orjson
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from feed.board import Board
 from feed.http import Problem
 from feed.reports import Reports, Votes
-from feed.store import Near
-from keeper.errors import ChainError, StoreDown, WrongContract
+from feed.store import Near, shared
+from keeper.errors import ChainError, WrongContract
 from keeper.ports import Head, Report, Store
 from keeper.projection import MarketView, RoundView
 
@@ -28,7 +27,6 @@ Told = Mapping[str, Any]
 _Reading = Callable[[], Coroutine[Any, Any, Told | None]]
 
 _SHARED = 30 * 86_400.0  # seconds for which what is final is kept
-_MOST = 2**16  # bytes of it that are looked at
 _AT_ONCE, _WAITING = 4, 64  # rounds that are read, and asked for, at a time
 _PATIENCE, _LONGEST = 15.0, 60.0  # seconds for which somebody waits, and a round is read
 _DEPTH = 64  # blocks after a round's end, so that whichever node is asked has that
@@ -116,14 +114,8 @@ class Decisions:
 
     async def _final(self, key: str, market: MarketView, r: RoundView, board: Board) -> Told | None:
         """What can change no more, from what is kept or from the chain; then it is kept."""
-        with suppress(StoreDown):
-            if told := _kept(await self._store.get(key), market, r):
-                return told
-        told = await self._read(None, key, market, r, board)
-        if told and _complete(told):
-            with suppress(StoreDown):
-                await self._store.put(key, orjson.dumps(told), _SHARED)
-        return told
+        made = partial(self._read, None, key, market, r, board)
+        return await shared(self._store, key, _SHARED, made, partial(_whole, market, r))
 
     async def _read(
         self, known: Told | None, key: str, market: MarketView, r: RoundView, board: Board
@@ -181,14 +173,7 @@ def _first(told: Told, evidence: Mapping[str, str]) -> str | None:
     return None
 
 
-def _complete(told: Told) -> bool:
-    """Whether it is worth keeping: a committee decided, and nothing of it is missing."""
-    votes = (told["voting"] or {}).get("votes")
-    found = votes is not None and all(v["evidence"] for v in votes if v["draw"])
-    return found and not told["stale"]
-
-
-# ---- what others may have kept
+# ---- what may be kept for others
 
 _Address = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 _Hash = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
@@ -241,15 +226,12 @@ class _Decision(_Strict):
     stale: bool
 
 
-def _kept(value: bytes | None, market: MarketView, r: RoundView) -> Told | None:
-    """What an instance kept of this round; None when that is not what one could have kept."""
-    if value is None or len(value) > _MOST:
-        return None
+def _whole(market: MarketView, r: RoundView, told: Any) -> bool:
+    """Whether this is how a committee decided a round that is over, with nothing missing."""
     try:
-        told: Told = orjson.loads(value)
         _Decision.model_validate(told)
-    except ValueError:  # pydantic's, too
-        return None
+    except ValidationError:
+        return False
     known = {
         "market": market.address,
         "game": market.game.name,
@@ -258,5 +240,7 @@ def _kept(value: bytes | None, market: MarketView, r: RoundView) -> Told | None:
         "status": r.book.status.name,
         "winningNumber": r.winning_number,
         "oracle": r.oracle,
+        "stale": False,
     }
-    return told if known.items() <= told.items() else None
+    votes = told["voting"]["votes"]
+    return known.items() <= told.items() and all(v["evidence"] for v in votes if v["draw"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,6 +74,9 @@ def position(event: ChainEvent) -> int:
 class History:
     """The file, and what is not settled yet from memory. Close it at the end.
 
+    Attributes:
+        recent: the events that are not settled yet, in log order; replaced, never changed.
+
     One thread writes and reads it, in the order in which that is asked for, so an answer holds
     exactly what was settled when it was asked for. What cannot be written is kept and tried again.
     A file that is damaged, or of another version, is put aside, and a new one begun.
@@ -82,7 +85,7 @@ class History:
     def __init__(self, path: Path) -> None:
         """Raises ConfigError when its place cannot be used, HistoryError when the file cannot."""
         self._path = path
-        self._recent: Sequence[ChainEvent] = ()
+        self.recent: Sequence[ChainEvent] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -121,12 +124,12 @@ class History:
 
     def begin(self) -> None:
         """All is read anew, from the chain's first event."""
-        self._recent = ()
+        self.recent = ()
         self._thread.submit(self._forget)
 
     def take(self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent]) -> None:
         """Events that can be void no more, in log order, and all that were read after them."""
-        self._recent = tuple(unsettled)
+        self.recent = tuple(unsettled)
         if settled:
             self._thread.submit(self._add, settled)
 
@@ -139,7 +142,7 @@ class History:
 
     async def rounds_of(self, user: str) -> list[Place]:
         """The rounds in which a user has bet, the last begun first."""
-        recent = [e for e in self._recent if e.name == "BetPlaced" and e.args["user"] == user]
+        recent = [e for e in self.recent if e.name == "BetPlaced" and e.args["user"] == user]
         query = sa.select(sa.func.min(_e.position), _e.market, _e.round).where(
             _BETS, _e.user == user
         )
@@ -149,19 +152,23 @@ class History:
             places.setdefault((e.market, e.args["roundId"]), position(e))
         return sorted((Place(at, *where) for where, at in places.items()), reverse=True)
 
-    async def bettors(self) -> set[tuple[str, str]]:
-        """(market, user) of everybody who has ever bet."""
-        recent = {(e.market, e.args["user"]) for e in self._recent if e.name == "BetPlaced"}
-        rows = await self._ask(sa.select(_e.market, _e.user).where(_BETS).distinct())
-        return recent | {(market, user) for market, user in rows}
+    async def biggest_wins(
+        self, markets: Iterable[str], recent: Sequence[ChainEvent]
+    ) -> dict[str, dict[str, Any] | None]:
+        """By market the most that was ever paid for a round's winning bets to one user, the first.
 
-    async def biggest_win(self, market: str) -> dict[str, Any] | None:
-        """The most that was ever paid for a round's winning bets to one user, the first such."""
+        With those of the `recent` events.
+        """
+        return {market: await self._biggest_win(market, recent) for market in markets}
+
+    async def _biggest_win(
+        self, market: str, recent: Sequence[ChainEvent]
+    ) -> dict[str, Any] | None:
         won = _e.name == "WinningsClaimed", _e.market == market
         query = sa.select(_e.market, _e.round, _e.user, _amount, _e.tx).where(*won)
         longest = query.order_by(sa.func.length(_amount).desc(), _amount.desc(), _e.position)
-        recent = [e for e in self._recent if e.market == market and e.name == "WinningsClaimed"]
-        rows = map(_row, recent)
+        late = [e for e in recent if e.market == market and e.name == "WinningsClaimed"]
+        rows = map(_row, late)
         wins = [*await self._ask(longest.limit(1))]
         wins += [(market, r["round"], r["user"], r["args"]["amount"], r["tx"]) for r in rows]
         best = max(wins, key=lambda win: int(win[3]), default=None)

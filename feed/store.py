@@ -1,4 +1,4 @@
-"""What several instances share by a Redis, or one keeps to itself: small values, and counts.
+"""What several instances share by a Redis, or one keeps to itself: answers, and counts.
 
 Redis may be gone at any time. Then each instance goes on alone, and nobody waits for it long.
 """
@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
+import orjson
 import structlog
 from limits import RateLimitItem
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -26,9 +27,12 @@ from keeper.ports import Store
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 _CONNECTIONS = 16  # to a Redis at a time; who finds none free waits
 _PATIENCE = 1.0  # seconds for a connection, and for an answer
-_HURRY = 0.5  # seconds for a count, for which somebody waits
+_HURRY = 0.5  # seconds for what somebody waits for
+_LONGEST = 2**16  # bytes of what is kept for all that are looked at
 _ALONE = 10.0  # seconds for which a Redis that failed is not asked for counts
 _MOST, _MOST_BYTES = 4096, 32 * 2**20  # values in the memory of a process
 _IPV6_NETWORK = 64  # bits of an address that tell one customer from another
@@ -56,6 +60,32 @@ class MemoryStore:
     async def get(self, key: str) -> bytes | None:
         until, value = self._kept.get(key, (0.0, b""))
         return value if self._clock() < until else None
+
+
+async def shared(
+    store: Store,
+    key: str,
+    seconds: float,
+    make: Callable[[], Awaitable[T]],
+    sound: Callable[[Any], bool],
+) -> T:
+    """What is kept as JSON under a key; else it is made, and kept for so long.
+
+    Only what is sound counts, and is kept: others may have written it, or a part of it. A store
+    that is down, or slow, is passed over. Raises what `make` does.
+    """
+    with contextlib.suppress(StoreDown, TimeoutError, ValueError):
+        async with asyncio.timeout(_HURRY):
+            kept = await store.get(key)
+        if kept is not None and len(kept) <= _LONGEST and sound(told := orjson.loads(kept)):
+            found: T = told
+            return found
+    made = await make()
+    if sound(made):
+        with contextlib.suppress(StoreDown, TimeoutError):
+            async with asyncio.timeout(_HURRY):
+                await store.put(key, orjson.dumps(made), seconds)
+    return made
 
 
 class RedisStore:

@@ -169,7 +169,7 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
             oracles = Oracles(markets, follower, store, partial(hub.replace, "oracle"))
             encode: dict[str, Encode] = {market.address: market.encode for market in markets}
             decisions = Decisions(oracles, store, rpc.chain_id, settings.log_blocks)
-            api = Api(hub, history, rpc.chain_id, encode, decisions)
+            api = Api(hub, history, rpc.chain_id, encode, decisions, store)
             jobs.append(partial(oracles.run, max(settings.poll_seconds, 1.0)))
             jobs.append(partial(api.tell_stats, hub.replace))
         runner = _web(settings, hub, api, told, limiter)

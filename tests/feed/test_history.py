@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from feed.api import Api
+from feed.store import MemoryStore
 from keeper.domain.lines import Prediction
 from tests.feed.test_bets import get, paid
 from tests.feed.test_rest import problem
@@ -143,19 +144,56 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
 
 async def test_figures_are_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    world.mine(created(), bet(ANN, EVEN, 10))
-    async with serving(world) as session:
-        assert world.history
-        ask = world.history.bettors
+    world.mine(created(), bet(ANN, EVEN, 10), finalized(0), paid(ANN, 3))
+    store = MemoryStore()
+    own = store.get
 
-        async def meanwhile() -> set[tuple[str, str]]:
-            found = await ask()
-            world.mine(bet(BOB, ODD, 20))
-            return found
+    async def meanwhile(key: str) -> bytes | None:
+        world.mine(bet(BOB, ODD, 20), paid(BOB, 5))
+        return await own(key)
 
-        monkeypatch.setattr(world.history, "bettors", meanwhile)
+    async with serving(world, store=store) as session:
+        monkeypatch.setattr(store, "get", meanwhile)
         told = await get(session, "/api/stats")
         assert (told["bettors"], told["volume"]) == (1, "10")
+        assert told["biggestWin"]["amount"] == "3"
+
+
+def win(user: str, amount: int) -> dict[str, Any]:
+    """A biggest win, as instances tell each other."""
+    names = {"market": POWER, "roundId": 1, "user": user, "txHash": "0x" + "11" * 32}
+    return {POWER: names | {"amount": str(amount)}, MEGA: None}
+
+
+@pytest.mark.parametrize(
+    ("kept", "amount"),
+    [
+        (win(BOB, 5), "5"),  # what another has found up to the same block
+        (b"", "3"),
+        (b"\xff", "3"),
+        (b"null", "3"),
+        ({}, "3"),
+        ({POWER: win(BOB, 5)[POWER]}, "3"),
+        ({POWER: None, MEGA: win(BOB, 5)[POWER]}, "3"),
+        (win(BOB, -5), "3"),
+        (win("nobody", 5), "3"),
+        (win(BOB, 10**80), "3"),
+    ],
+)
+async def test_the_biggest_win_up_to_a_block_is_looked_for_once(kept: Any, amount: str) -> None:
+    world, store = World(), MemoryStore()
+    world.mine(created(), created(1, MEGA), bet(ANN, EVEN, 10), finalized(0), paid(ANN, 3))
+    key = f"lottochain:31337:wins:{world.head.hash}"
+    await store.put(key, kept if isinstance(kept, bytes) else json.dumps(kept).encode(), 60)
+    async with serving(world, store=store) as session:
+        assert (await get(session, "/api/stats"))["biggestWin"]["amount"] == amount
+        assert json.loads(await store.get(key) or b"")[POWER]["amount"] == amount
+        world.mine()
+        assert (await get(session, "/api/stats"))["biggestWin"]["amount"] == "3"
+        assert {k for k in store._kept if "wins" in k} == {
+            key,
+            f"lottochain:31337:wins:{world.head.hash}",
+        }
 
 
 async def test_figures_are_told_on_the_websocket_as_they_change(
