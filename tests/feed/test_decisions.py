@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
+from feed.decisions import Decisions
 from feed.store import MemoryStore, RedisStore, connect
 from keeper.domain.draw import Draw
 from keeper.errors import RpcDown, StoreDown, WrongContract
@@ -164,6 +165,13 @@ async def test_what_the_operator_has_kept_is_the_rounds_evidence(story: Story) -
     async with serving(story, results=story.known) as session:
         told = await get(session)
         assert (told["evidenceHash"], cast(told)[2]) == (evidence(9), evidence(5))
+    story.known.latest[POWER, 1] = story.known.older[POWER, 1]
+    story.known.asked.clear()
+    async with serving(story, results=story.known) as session:
+        assert (await get(session, ROUND))["evidenceHash"] == evidence(9)
+        assert not story.known.asked
+        async with session.get("/api/rounds") as response:
+            assert [r["evidenceHash"] for r in (await response.json())["rounds"]] == [evidence(9)]
 
 
 @pytest.mark.parametrize(
@@ -174,6 +182,7 @@ async def test_what_the_operator_has_kept_is_the_rounds_evidence(story: Story) -
         ((LIE, TRUE, TRUE), 64, 14, None),  # the market was told otherwise
         ((TRUE, LIE, None), None, 64, None),
         ((TRUE, LIE, None), 64, 64, None),  # no quorum: it is no ResultOracle
+        ((LIE, LIE, None), 64, 64, None),  # nor is this
     ],
 )
 async def test_the_rounds_evidence_is_of_its_result(
@@ -189,6 +198,21 @@ async def test_the_rounds_evidence_is_of_its_result(
         for path in (ONE, ROUND):
             assert (await get(session, path))["evidenceHash"] == expected
         assert cast(await get(session)) == [d and evidence(n + 1) for n, d in enumerate(draws)]
+
+
+async def test_while_a_report_is_missing_nobody_is_the_first(story: Story) -> None:
+    story.decided()
+    del story.known.cast[4]
+    async with serving(story, results=story.known) as session:
+        told = await get(session)
+        assert (cast(told), told["evidenceHash"]) == ([evidence(6), None, None], None)
+
+
+async def test_the_same_vote_in_a_ballot_that_was_vetoed_is_another(story: Story) -> None:
+    story.decided()
+    story.known.cast = [report(10_100, ANN, TRUE, 7), story.known.cast[4]]
+    async with serving(story, results=story.known) as session:
+        assert cast(await get(session)) == [None, None, evidence(5)]
 
 
 async def test_an_account_that_decides_alone_gives_no_evidence(story: Story) -> None:
@@ -222,11 +246,23 @@ async def test_a_round_decided_within_hours_costs_a_few_requests(story: Story) -
         assert story.known.asked == {"read": 1, "reports": steps, "block": steps}
 
 
+async def test_what_lies_further_back_is_found_when_it_is_asked_for_again(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feed.reports._STEPS", 100)
+    story.decided()
+    async with serving(story, results=story.known) as session:
+        assert cast(await get(session)) == [None] * 3
+        assert story.known.asked["reports"] == 100
+        story.mine()
+        assert cast(await get(session)) == [evidence(6), None, evidence(5)]
+
+
 async def test_a_round_cancelled_long_after_is_read_from_when_votes_no_longer_counted(
     story: Story,
 ) -> None:
     deadline = 10_000 + 36 * 3600
-    story.known.cast = [report(deadline - 40, ANN, TRUE, 1), report(deadline + 1, ANN, TRUE, 2)]
+    story.known.cast = [report(deadline, ANN, TRUE, 1), report(deadline + 1, ANN, TRUE, 2)]
     told = voting(TRUE, None, None, number=None)
     story.known.older[POWER, 1] = decision(voting=told, status="CANCELLED")
     story.end(deadline + 10**6, None)
@@ -297,6 +333,20 @@ async def test_while_votes_are_cast_only_what_is_new_is_read_again(story: Story)
         assert not known.asked["read"]
 
 
+async def test_only_so_many_rounds_are_remembered(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feed.decisions._REMEMBERED", 3)
+    story.mine(*(created(n) for n in range(2, 8)))
+    story.at(10_500)
+    decisions = Decisions(story.known, MemoryStore(), 31337)
+    market = story.views[0]
+    for number, r in market.rounds.items():
+        story.known.latest[POWER, number] = decision(voting=voting(TRUE, None, None, number=None))
+        await decisions.of(market, r, story.hub.board)
+    assert len(decisions._reports) == 3
+
+
 async def test_a_round_that_goes_on_is_told_of_though_the_chain_is_silent(story: Story) -> None:
     known = story.known
     known.latest[POWER, 1] = decision(voting=voting(TRUE, None, None, number=None))
@@ -361,7 +411,7 @@ async def test_only_what_is_final_and_whole_is_shared(story: Story, what: str) -
         b"[]",
         b"null",
         b'{"market":',
-        b"x" * 10**6,
+        "too long",
         {"evidenceHash": "0x12"},
         {"evidenceHash": 5},
         {"winningNumber": 14},
@@ -382,6 +432,8 @@ async def test_what_no_instance_kept_is_passed_over(story: Story, kept: Any) -> 
         told = await get(session)
     (key,) = store._kept
     assert key == f"lottochain:31337:decision:{POWER}:1:{10_330 + HOURS}"
+    if kept == "too long":
+        kept = orjson.dumps(told) + b" " * 2**16
     value = kept if isinstance(kept, bytes) else orjson.dumps(told | kept)
     await store.put(key, value, 60)
     async with serving(story, results=story.known, store=store) as session:
@@ -430,6 +482,7 @@ async def test_a_round_is_read_once_for_all_who_ask_and_few_at_a_time(
             assert response.status == 200
         slow.let.set()
         assert await ask(session, 1) == (200, "")
+        assert len(slow.asked) <= 13  # those that were not let in are forgotten
         for number in range(2, 13):
             assert await ask(session, number) == (200, "")
         assert slow.most == 4
