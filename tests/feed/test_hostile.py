@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 from typing import Any
 
 import orjson
 import pytest
+from websockets.frames import Close
 
 from keeper.domain.lines import Prediction
 from tests.feed.described import check
@@ -130,7 +130,7 @@ def frame_of(rng: random.Random) -> bytes:
     payload = rng.choice(
         [
             lambda: orjson.dumps(nonsense(rng), default=str, option=orjson.OPT_NON_STR_KEYS),
-            lambda: os.urandom(rng.randrange(200)),
+            lambda: rng.randbytes(rng.randrange(200)),
             lambda: orjson.dumps({"op": "ping"})[: rng.randrange(12)],
         ]
     )()
@@ -140,8 +140,8 @@ def frame_of(rng: random.Random) -> bytes:
     size = len(payload)
     head = bytes([first, 0x80 | size]) if size < 126 else bytes([first, 0xFE]) + size.to_bytes(2)
     if rng.random() < 0.03:
-        return rng.choice([os.urandom(50), bytes([0x81, 0xFF]) + b"\xff" * 8, head[:1]])
-    mask = os.urandom(4)
+        return rng.choice([rng.randbytes(50), bytes([0x81, 0xFF]) + b"\xff" * 8, head[:1]])
+    mask = rng.randbytes(4)
     return head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
 
 
@@ -168,7 +168,7 @@ async def test_a_storm_of_nonsense_leaves_the_server_as_it_was() -> None:
             else:
                 kinds.add({8: "close", 10: "pong frame"}[opcode])
                 if opcode == 8:
-                    assert int.from_bytes(payload[:2]) in (0, 1000, 1002, 1003, 1007, 1009)
+                    Close.parse(payload)  # raises for what nobody may send; or it is the client's
 
     async def one() -> None:
         async with raw(world) as (reader, writer):
