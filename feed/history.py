@@ -1,7 +1,8 @@
 """The events that can change no more, in a SQLite file: who has bet where, and the biggest win.
 
 It is an index and nothing more: whoever reads the chain writes the same, and what is read of some
-blocks takes the place of what was there, if that was another.
+blocks takes the place of what was there. A keeper that starts takes from it what it holds, and
+reads on from there.
 """
 
 from __future__ import annotations
@@ -9,24 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from feed.views import event_data
+from feed.views import event_args, event_data
 from keeper.errors import ConfigError, HistoryError
-from keeper.ports import ChainEvent
+from keeper.ports import ChainEvent, Head
 
 log = logging.getLogger(__name__)
 
-_LAYOUT = 1  # of the table, told by the file
+_LAYOUT = 2  # of the tables, told by the file
 _LOGS = 2**24  # more than a block has
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PAGE = 4096  # events given back at once
+_STEP = 1000  # blocks without events after which it is written that they were read
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _NO_PLACE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 
 _schema = sa.MetaData()
@@ -48,6 +54,16 @@ _events = sa.Table(
     sa.Index("by_user", "user", "name"),
     sa.Index("by_round", "market", "round"),
     sa.Index("by_name", "name", "market"),
+)
+_extent = sa.Table(
+    "extent",
+    _schema,
+    # One row: the block up to which all events of the subject are there, and their digest.
+    sa.Column("block", sa.Integer, nullable=False),
+    sa.Column("hash", sa.String, nullable=False),
+    sa.Column("time", sa.Integer, nullable=False),
+    sa.Column("subject", sa.String, nullable=False),
+    sa.Column("digest", sa.String, nullable=False),
 )
 _e = _events.c
 _amount = _e.args["amount"].as_string()
@@ -71,6 +87,11 @@ def position(event: ChainEvent) -> int:
     return event.block_number * _LOGS + event.log_index
 
 
+def _last(block: int) -> int:
+    """The last place that a block may have."""
+    return (block + 1) * _LOGS - 1
+
+
 class History:
     """The file, and what is not settled yet from memory. Close it at the end.
 
@@ -82,9 +103,12 @@ class History:
     A file that is damaged, or of another version, is put aside, and a new one begun.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises ConfigError when its place cannot be used, HistoryError when the file cannot."""
-        self._path = path
+    def __init__(self, path: Path, subject: str = "") -> None:
+        """The subject is what the events are of: those of another are not given back.
+
+        Raises ConfigError when its place cannot be used, HistoryError when the file cannot.
+        """
+        self._path, self._subject = path, subject
         self.recent: Sequence[ChainEvent] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +117,9 @@ class History:
         self._engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
         # Of the thread alone: what the file does not hold yet, and up to where it holds all.
         self._owed: list[ChainEvent] = []
-        self._upto = -1
+        self._settled: Head | None = None  # what is owed with it, it holds all up to there
+        self._written: Head | None = None
+        self._digest = blake2b()  # of the events up to there
         self._trouble: str | None = None  # the last; none before it is open
         self._thread = ThreadPoolExecutor(1, "history")
         try:
@@ -104,14 +130,14 @@ class History:
 
     @classmethod
     @contextmanager
-    def anew(cls, path: Path) -> Iterator[Self]:
+    def anew(cls, path: Path, subject: str) -> Iterator[Self]:
         """One that takes the place of what stands at `path` when all was written.
 
         Nobody may use that meanwhile. Raises ConfigError, HistoryError.
         """
         fresh = path.with_name(f"{path.name}.new")
         _remove(fresh)
-        history = cls(fresh)
+        history = cls(fresh, subject)
         try:
             yield history
             history._thread.submit(history._write).result()
@@ -127,14 +153,46 @@ class History:
         self.recent = ()
         self._thread.submit(self._forget)
 
-    def take(self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent]) -> None:
-        """Events that can be void no more, in log order, and all that were read after them."""
+    async def restore(self, take: Callable[[Sequence[ChainEvent]], None]) -> Head | None:
+        """Hands out what the file holds, in log order, a page at a time; up to which block.
+
+        None when it holds nothing. Raises HistoryError, maybe after some pages, when that is not
+        what was written, of another subject, or not to be taken. Asked before anything is added.
+        """
+        threaded = partial(asyncio.get_running_loop().run_in_executor, self._thread)
+        if (extent := await threaded(self._ends)) is None:
+            return None
+        if extent.subject != self._subject:
+            raise HistoryError(f"the history in {self._path} is of other markets")
+        upto = Head(extent.block, extent.hash, extent.time)
+        found, last = blake2b(), -1
+        try:
+            while page := await threaded(self._page, last, upto, found):
+                take(page)
+                last = position(page[-1])
+        except HistoryError:
+            raise
+        except Exception as exc:  # what a file tells may be wrong in any way
+            why = f"what it holds does not fit ({type(exc).__name__}: {exc!s:.80})"
+            raise HistoryError(self._useless(why)) from exc
+        if extent.digest != self._sealed(found, upto):
+            raise HistoryError(self._useless("it does not hold what was written"))
+        await threaded(self._go_on, upto, found)
+        return upto
+
+    def take(
+        self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent], upto: Head
+    ) -> None:
+        """Events that can be void no more, in log order, and all that were read after them.
+
+        With those before, the settled are all up to the block `upto`.
+        """
         self.recent = tuple(unsettled)
-        if settled:
-            self._thread.submit(self._add, settled)
+        self._thread.submit(self._add, settled, upto)
 
     def close(self) -> None:
         """Writes what there is to be written."""
+        self._thread.submit(self._write)
         self._thread.submit(self._engine.dispose)
         self._thread.shutdown()
 
@@ -205,35 +263,70 @@ class History:
             if not known:
                 _schema.create_all(db)
                 db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
+            for table in _schema.tables.values():  # other ones than these are damage as well
+                db.execute(sa.select(table).limit(1))
         self._trouble = ""
 
     def _forget(self) -> None:
         self._owed.clear()
-        self._upto = -1
+        self._settled, self._written, self._digest = None, None, blake2b()
 
-    def _add(self, events: Sequence[ChainEvent]) -> None:
+    def _ends(self) -> sa.Row[Any] | None:
+        with self._using() as db:
+            return db.execute(sa.select(_extent)).first()
+
+    def _page(self, after: int, upto: Head, digest: blake2b) -> list[ChainEvent]:
+        """The next events up to a block; they are added to the digest."""
+        here = _e.position > after, _e.position <= _last(upto.number)
+        with self._using() as db:
+            query = sa.select(_events).where(*here).order_by(_e.position).limit(_PAGE)
+            rows = db.execute(query).all()
+        _add_up(digest, rows)
+        return [_event(row) for row in rows]
+
+    def _go_on(self, head: Head, digest: blake2b) -> None:
+        self._settled = self._written = head
+        self._digest = digest
+
+    def _add(self, events: Sequence[ChainEvent], upto: Head) -> None:
         self._owed += events
-        with suppress(HistoryError):  # tried again with the next, or when somebody asks
-            self._write()
+        self._settled = upto
+        if self._owed or not self._written or upto.number >= self._written.number + _STEP:
+            with suppress(HistoryError):  # tried again with the next, or when somebody asks
+                self._write()
 
     def _write(self) -> None:
-        if not self._owed:
+        """What is owed, and up to which block that is all, in one transaction."""
+        upto = self._settled
+        if upto is None or upto == self._written:
             return
-        last = position(self._owed[-1])
+        rows, digest = [_row(event) for event in self._owed], self._digest.copy()
+        _add_up(digest, [tuple(row.values()) for row in rows])
+        known = _last(self._written.number) if self._written else -1
         with self._using() as db:
-            there = _e.position > self._upto, _e.position <= last
-            known = db.execute(sa.select(_e.position, _e.hash).where(*there).order_by(_e.position))
-            if [*known] != [(position(event), event.block_hash) for event in self._owed]:
-                db.execute(sa.delete(_events).where(*there))
-                db.execute(sa.insert(_events), [_row(event) for event in self._owed])
-        self._upto = last
+            there = _e.position > known, _e.position <= _last(upto.number)
+            db.execute(sa.delete(_events).where(*there))
+            if rows:
+                db.execute(sa.insert(_events), rows)
+            db.execute(sa.delete(_extent))
+            extent = upto.number, upto.hash, upto.timestamp, self._subject
+            db.execute(sa.insert(_extent).values((*extent, self._sealed(digest, upto))))
+        self._written, self._digest = upto, digest
         self._owed.clear()
 
+    def _sealed(self, digest: blake2b, upto: Head) -> str:
+        """What the events add up to with all that is told of them."""
+        sealed = digest.copy()
+        sealed.update(orjson.dumps([upto.number, upto.hash, upto.timestamp, self._subject]))
+        return sealed.hexdigest()
+
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
-        self._write()
+        if self._owed:
+            self._write()
+        known = _last(self._written.number) if self._written else -1
         with self._using() as db:
             # What lies after is of another chain, or of another time.
-            return db.execute(query.where(_e.position <= self._upto)).all()
+            return db.execute(query.where(_e.position <= known)).all()
 
     @contextmanager
     def _using(self) -> Iterator[sa.Connection]:
@@ -274,6 +367,16 @@ def _row(event: ChainEvent) -> dict[str, Any]:
         "name": event.name,
         "args": event_data(event),
     }
+
+
+def _event(row: Any) -> ChainEvent:
+    place = row.block, row.hash, row.tx, row.log_index, row.time
+    return ChainEvent(row.market, row.name, event_args(row.args), *place)
+
+
+def _add_up(digest: blake2b, rows: Sequence[Any]) -> None:
+    for row in rows:
+        digest.update(orjson.dumps(tuple(row)))
 
 
 def _misplaced(path: Path, why: str | None) -> ConfigError:

@@ -126,6 +126,14 @@ def event_data(event: ChainEvent) -> dict[str, Any]:
     }
 
 
+def event_args(data: dict[str, Any]) -> dict[str, Any]:
+    """The values again of which `event_data` told; what is all digits is a number."""
+    return {
+        name: int(value) if isinstance(value, str) and value.isdigit() else value
+        for name, value in data.items()
+    }
+
+
 def encoded(data: dict[str, Any]) -> orjson.Fragment:
     """As JSON, to be put into any number of messages; bytes in hex."""
     return orjson.Fragment(orjson.dumps(data, default=lambda value: "0x" + value.hex()))

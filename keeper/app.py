@@ -10,7 +10,7 @@ import gc
 import math
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -135,7 +135,8 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
         depth = None if settings.confirmations == "finalized" else settings.confirmations
         limits = Limits(settings.connections, messages_per_second=settings.messages_per_second)
         hub = Hub(rpc.chain_id, limits=limits)
-        history = None if role is Role.OPERATOR else History(settings.history_file)
+        subject = _subject(rpc.chain_id, markets)
+        history = None if role is Role.OPERATOR else History(settings.history_file, subject)
         reading = settings.log_blocks, settings.poll_seconds, depth
         follower = Follower(rpc, markets, *reading, hub, history)
         sender = Simulator(rpc, None if account is None else str(account.address))
@@ -225,15 +226,21 @@ async def reindex(settings: Settings, tell: Callable[[int, int], None]) -> int:
     """
     async with connected(settings) as (rpc, markets):
         feed = EventFeed(rpc, markets, settings.log_blocks)
-        with History.anew(settings.history_file) as history:
+        subject = _subject(rpc.chain_id, markets)
+        with History.anew(settings.history_file, subject) as history:
             while True:
                 batch = await feed.poll()
                 if batch.lost and not batch.survives:
                     history.begin()
-                history.take(batch.settled, batch.unsettled)
+                history.take(batch.settled, batch.unsettled, batch.blocks[0])
                 tell(batch.read.number, batch.newest)
                 if batch.complete:
                     return batch.read.number
+
+
+def _subject(chain_id: int, markets: Sequence[ContractMarket]) -> str:
+    """What a history is of."""
+    return " ".join([str(chain_id), *sorted(market.address for market in markets)])
 
 
 def _pricing(settings: Settings) -> Pricing:

@@ -7,6 +7,7 @@ made again when that happens. It is one step, so nobody sees a view half healed.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from copy import deepcopy
 
 import structlog
@@ -15,7 +16,7 @@ from keeper import metrics
 from keeper.chain.events import Batch, EventFeed, Markets
 from keeper.chain.rpc import Rpc
 from keeper.domain.lines import RuleBroken
-from keeper.errors import ChainError, RpcDown
+from keeper.errors import ChainError, HistoryError, RpcDown
 from keeper.ports import ChainEvent, Head
 from keeper.projection import Archive, Audience, MarketView
 
@@ -31,7 +32,7 @@ class Follower:
 
     Attributes:
         audience: told of everything after the views.
-        archive: given what is settled.
+        archive: given what is settled; what it kept from before is where reading begins.
         views: by market address; replaced when the chain turns out to be another, or parts of it.
         head: the block up to which the views hold everything; None until they first reach the
             newest one, and while a changed chain is read anew.
@@ -57,6 +58,7 @@ class Follower:
 
     async def run(self) -> None:
         """For ever. Trouble with the node is logged once, and waited out."""
+        await self._restore()
         trouble = ""
         while True:
             try:
@@ -99,6 +101,32 @@ class Follower:
         if self.archive:
             self.archive.begin()
 
+    async def _restore(self) -> None:
+        """Begins where the archive ends; the first poll sees whether that is on the chain."""
+        taken = 0
+
+        def take(events: Sequence[ChainEvent]) -> None:
+            nonlocal taken
+            for event in events:
+                self._lagging[event.market].apply(event)
+                self.views[event.market].apply(event)
+            for view in self.views.values():
+                view.advance(events[-1].timestamp)
+            self._recent += events
+            taken += len(events)
+
+        try:
+            read = await self.archive.restore(take) if self.archive else None
+        except HistoryError as exc:
+            log.warning("the chain is read from its first event", why=str(exc))
+            self._begin()
+            return
+        if read:
+            for view in self.views.values():
+                view.advance(read.timestamp)
+            self._feed.forget(read)
+            log.info("the history is taken", events=taken, read_from=read.number + 1)
+
     def _take(self, batch: Batch) -> None:
         """Raises RpcDown when the events do not fit together: then all is read anew."""
         metrics.REORGANIZATIONS.inc(batch.lost)
@@ -137,7 +165,7 @@ class Follower:
         metrics.HEAD.set(read.number)
         metrics.HEAD_TIME.set(read.timestamp)
         if self.archive:
-            self.archive.take(batch.settled, batch.unsettled)
+            self.archive.take(batch.settled, batch.unsettled, batch.blocks[0])
         if batch.complete:
             self._polls = 0
         elif self._polls % _PROGRESS == 1:

@@ -3,7 +3,7 @@
 Built only from events in log order, so every keeper that reads the same chain holds the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
@@ -175,6 +175,18 @@ class Archive(Protocol):
         """All is read anew, from the chain's first event."""
         ...
 
-    def take(self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent]) -> None:
-        """The next events that can be void no more, and all those that were read after them."""
+    async def restore(self, take: Callable[[Sequence[ChainEvent]], None]) -> Head | None:
+        """Hands out all events that it keeps, in log order; the block up to which they are all.
+
+        None when there are none. Asked before anything is taken; raises HistoryError.
+        """
+        ...
+
+    def take(
+        self, settled: Sequence[ChainEvent], unsettled: Sequence[ChainEvent], upto: Head
+    ) -> None:
+        """The next events that can be void no more, and all those that were read after them.
+
+        The settled are all up to the block `upto`.
+        """
         ...

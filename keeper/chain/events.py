@@ -30,7 +30,7 @@ class Batch:
         events: in log order, those after `survives` again, if it is given.
         read: the block up to which everything is now read.
         blocks: those that are remembered, `read` the last: each of the newest, as far as they may
-            be replaced.
+            be replaced. Up to the first of them all is settled.
         newest: number of the newest block.
         finalized: number of the newest block that can no longer change; None when the node does
             not tell.
@@ -69,9 +69,9 @@ class EventFeed:
         self._first = min(m.deployed_block for m in markets)
         self.forget()
 
-    def forget(self) -> None:
-        """The next poll begins with the first event."""
-        self._chain: list[Head] = []  # the blocks remembered, the last is the cursor
+    def forget(self, read: Head | None = None) -> None:
+        """The next poll begins with the first event; or after what was read, if that still is."""
+        self._chain = [read] if read else []  # the blocks remembered, the last is the cursor
         self._events: list[ChainEvent] = []  # of these blocks but the first
 
     async def poll(self) -> Batch:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 from sqlalchemy import event
 
 from feed.api import Api
+from feed.history import History
 from feed.store import MemoryStore
+from keeper.chain.abi import market_abi
 from keeper.domain.lines import Prediction
+from keeper.errors import HistoryError
+from keeper.ports import ChainEvent, Head
 from tests.feed.test_bets import get, paid
 from tests.feed.test_rest import problem
 from tests.feed.world import (
@@ -22,6 +29,7 @@ from tests.feed.world import (
     BOB,
     MEGA,
     POWER,
+    START,
     World,
     bet,
     connected,
@@ -81,24 +89,98 @@ async def test_history_that_is_written_again_or_of_another_chain_counts_once(
     second.mine(bet(ANN, EVEN, 5))
     async with serving(first, history=path):
         first.settle()
-    written: set[bytes] = set()
-    for _ in range(3):  # what one keeper wrote another finds, and writes nothing
+    written: list[str] = []
+    for _ in range(3):  # what one keeper wrote takes the place of what another did
         world = World()
         world.mine(created(), bet(BOB, EVEN, 5), bet(ANN, EVEN, 7))
         async with serving(world, history=path) as session:
             world.settle()
             assert (await get(session, "/api/stats"))["bettors"] == 2
-        written.add(path.read_bytes())
-    assert len(written) == 1
+        with closing(sqlite3.connect(path)) as db:
+            written.append("\n".join(db.iterdump()))
+    assert len(set(written)) == 1
     async with serving(second, history=path) as session:
         assert second.history
         second.history.begin()
-        second.history.take(second.events, ())
+        second.history.take(second.events, (), second.head)
         second.number += 20
         second.mine()
         assert (await get(session, f"/api/bets/{BOB}"))["rounds"] == []
         assert (await get(session, "/api/stats"))["bettors"] == 1
         assert len((await get(session, f"/api/bets/{ANN}"))["rounds"]) == 1
+
+
+def logs_of(rng: random.Random, size: int) -> list[ChainEvent]:
+    """Of every kind that the market has, with any values, some in one block."""
+    kinds = [entry for entry in market_abi() if entry["type"] == "event"]
+    values: dict[str, Callable[[], Any]] = {
+        "address": lambda: to_checksum_address(rng.randbytes(20)),
+        "bytes32": lambda: "0x" + rng.randbytes(32).hex(),
+    }
+    block, found = 0, []
+    for index in range(size):
+        kind, args = kinds[index % len(kinds)], {}
+        for entry in kind["inputs"]:
+            if entry["type"] in values:
+                args[entry["name"]] = values[entry["type"]]()
+            else:  # there is no text, only numbers
+                bits = int(entry["type"].removeprefix("uint"))
+                low = entry["name"] == "roundId" or rng.random() < 0.3
+                args[entry["name"]] = rng.getrandbits(
+                    rng.choice([8, min(bits, 53 if low else bits)])
+                )
+        block += rng.choice([0, 1, 1000])
+        place = block, f"0x{block:064x}", "0x" + rng.randbytes(32).hex(), index, START + block
+        found.append(ChainEvent(POWER, kind["name"], args, *place))
+    return found
+
+
+async def test_what_was_written_is_given_back_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed := random.randrange(10**6))
+    print(f"seed {seed}")
+    path, events = tmp_path / "history.sqlite", logs_of(rng, 200)
+    monkeypatch.setattr("feed.history._PAGE", 7)
+    done = 0
+    while done < len(events):  # each time by another, which goes on where the one before ended
+        kept, known, pages = History(path, "these"), list[ChainEvent](), list[int]()
+
+        def take(page: Sequence[ChainEvent], known: Any = known, pages: Any = pages) -> None:
+            known += page
+            pages.append(len(page))
+
+        upto = await kept.restore(take)
+        assert known == events[:done]
+        assert max(pages, default=0) <= 7
+        for _ in range(rng.randrange(1, 4)):
+            least = done + rng.randrange(40)
+            following = [e for e in events[least:] if e.block_number > events[least].block_number]
+            more = events[done : events.index(following[0])] if following else events[done:]
+            done += len(more)
+            upto = Head(events[done - 1].block_number, "0x01", START)
+            kept.take(more, (), upto)
+            if done == len(events):
+                break
+        kept.close()
+    kept = History(path, "these")
+    known = []
+    assert (await kept.restore(known.extend), known) == (upto, events)
+    assert upto
+    for blocks, told in ((999, 0), (1000, 1000), (1001, 1000), (1500, 1000), (2000, 2000)):
+        kept.take((), (), Head(upto.number + blocks, "0x02", START))  # nothing happened in them
+        await kept.bettors()
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT block FROM extent").fetchall() == [(upto.number + told,)]
+    kept.take((), (), Head(upto.number + 2001, "0x03", START))
+    kept.close()  # what is known at the end is written
+    kept = History(path, "these")
+    assert await kept.restore(known.extend) == Head(upto.number + 2001, "0x03", START)
+    kept.close()
+    kept = History(path, "others")
+    with pytest.raises(HistoryError, match=f"^the history in {path} is of other markets$"):
+        await kept.restore(known.extend)
+    kept.close()
 
 
 async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:

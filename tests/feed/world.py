@@ -52,6 +52,7 @@ class World:
         self.url = ""
         self.history: History | None = None  # while it is served
         self.settled = 0  # how many of the events can be void no more
+        self.deep = Head(0, "0x00", 0)  # up to where
 
     @property
     def head(self) -> Head:
@@ -68,7 +69,7 @@ class World:
             by_market[market].apply(events[-1])
         self.events += events
         if self.history:
-            self.history.take((), self.events[self.settled :])
+            self.history.take((), self.events[self.settled :], self.deep)
         if not self.silently:
             by_market_first = sorted(events, key=lambda e: e.market, reverse=True)
             self.hub.publish(by_market_first, self.head, finalized)
@@ -76,7 +77,8 @@ class World:
     def settle(self) -> None:
         """What happened up to now is void no more."""
         assert self.history
-        self.history.take(self.events[self.settled :], ())
+        self.deep = self.head
+        self.history.take(self.events[self.settled :], (), self.deep)
         self.settled = len(self.events)
 
 
@@ -180,7 +182,7 @@ def spelled(market: str, function: str, *args: Any) -> str:
     return "0x" + f"{market} {function} {args}".encode().hex()
 
 
-class _Errors(logging.Handler):
+class Errors(logging.Handler):
     def __init__(self, level: int) -> None:
         super().__init__(level)
         self.messages: list[str] = []
@@ -212,12 +214,12 @@ async def serving(
 
     Whatever its clients do, it logs no errors but `faults`.
     """
-    errors = _Errors(logging.ERROR)
+    errors = Errors(logging.ERROR)
     logging.getLogger().addHandler(errors)
     kept = History(history)
     if isinstance(world, World):
         world.history = kept
-        kept.take((), world.events)
+        kept.take((), world.events, world.deep)
     encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
     store = store or MemoryStore()
     decisions = Decisions(results, store, 31337, 10) if results else None

@@ -12,13 +12,16 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from keeper.chain.contracts import ContractMarket
+from keeper.chain.events import DEPTH
 from keeper.chain.fees import Pricing
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
 from keeper.store.journal import FileJournal
+from tests.keeper.chain.proxy import Proxy, proxied
 from tests.keeper.chainfixtures import (
+    ADMIN,
     BETTORS,
     KEEPER,
     KEEPER_KEY,
@@ -48,6 +51,31 @@ async def deployed(chain: Chain) -> Deployed:
     market = await chain.deploy(POWERBALL)
     await market.do(KEEPER, "createRound", DRAW)
     return market
+
+
+@pytest.fixture
+async def busy(chain: Chain, deployed: Deployed) -> Deployed:
+    """A market with two rounds in which all sorts of things happened that are settled."""
+    await deployed.do(KEEPER, "createRound", DRAW + 3 * 86_400)
+    for number, amount in ((1, 3 * E), (2, 2**60 + 1)):
+        await deployed.bet(BETTORS[0], number, 0, amount)
+        await deployed.bet(BETTORS[1], number, 1, E)
+        await deployed.bet(BETTORS[2], number, 4, E)
+    await deployed.do(BETTORS[0], "cancelUnmatched", 2, 0)
+    await chain.move_to(DRAW + 60)
+    await deployed.do(KEEPER, "finalizeRound", 1, 0)
+    await deployed.do(KEEPER, "settle", 1, [BETTORS[0]])
+    await deployed.do(ADMIN, "setBetLimits", 2 * 10**9, 500 * E)
+    await chain.rpc("anvil_mine", hex(DEPTH + 40))
+    await deployed.bet(BETTORS[1], 2, 1, E)  # this is not yet
+    return deployed
+
+
+@pytest.fixture
+async def node(chain: Chain) -> AsyncIterator[Proxy]:
+    """Before the chain: it knows what was asked."""
+    async with proxied(chain.url) as running:
+        yield running
 
 
 @pytest.fixture

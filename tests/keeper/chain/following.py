@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from feed.client import Limits
@@ -76,6 +78,30 @@ def spans(node: Proxy) -> list[int]:
     """How many blocks each request for the logs of a range was about."""
     ranges = [p[0] for m, p in node.seen if m == "eth_getLogs" and "toBlock" in p[0]]
     return [int(r["toBlock"], 16) - int(r["fromBlock"], 16) + 1 for r in ranges]
+
+
+async def asked(chain: Chain, node: Proxy) -> list[int]:
+    """Of which blocks the node was asked, by number or by hash; from where on for ranges."""
+    found = []
+    for method, params in node.seen:
+        if method == "eth_getBlockByNumber" and params[0].startswith("0x"):
+            found.append(int(params[0], 16))
+        elif method == "eth_getLogs" and "fromBlock" in params[0]:
+            found.append(int(params[0]["fromBlock"], 16))
+        elif method == "eth_getLogs":
+            block = await chain.rpc("eth_getBlockByHash", params[0]["blockHash"], False)
+            found.append(int(block["number"], 16))
+    return found
+
+
+def extent(file: Path) -> tuple[int, int]:
+    """(last block, number of events) of what a history holds."""
+    with contextlib.closing(sqlite3.connect(file)) as db:
+        (row,) = db.execute(
+            "SELECT block, (SELECT count(*) FROM events WHERE events.block <= extent.block)"
+            " FROM extent"
+        )
+    return row[0], row[1]
 
 
 async def caught_up(follower: Follower, chain: Chain) -> None:
