@@ -122,8 +122,6 @@ class Follower:
             self._begin()
             return
         if read:
-            for view in self.views.values():
-                view.advance(read.timestamp)
             self._feed.forget(read)
             log.info("the history is taken", events=taken, read_from=read.number + 1)
 
