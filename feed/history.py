@@ -22,50 +22,18 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from feed.views import event_args, event_data
+from feed.rows import EVENTS, EXTENT, LAYOUT, SCHEMA, add_up, event_of, last_of, position, row_of
 from keeper.errors import ConfigError, HistoryError
 from keeper.ports import ChainEvent, Head
 
 log = logging.getLogger(__name__)
 
-_LAYOUT = 2  # of the tables, told by the file
-_LOGS = 2**24  # more than a block has
 _PAGE = 4096  # events given back at once
 _STEP = 1000  # blocks without events after which it is written that they were read
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _NO_PLACE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 
-_schema = sa.MetaData()
-_events = sa.Table(
-    "events",
-    _schema,
-    # The order of the chain.
-    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("block", sa.Integer, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
-    sa.Column("log_index", sa.Integer, nullable=False),
-    sa.Column("tx", sa.String, nullable=False),
-    sa.Column("time", sa.Integer, nullable=False),
-    sa.Column("market", sa.String, nullable=False),
-    sa.Column("round", sa.Integer),
-    sa.Column("user", sa.String),
-    sa.Column("name", sa.String, nullable=False),
-    sa.Column("args", sa.JSON, nullable=False),  # money as decimal strings
-    sa.Index("by_user", "user", "name"),
-    sa.Index("by_round", "market", "round"),
-    sa.Index("by_name", "name", "market"),
-)
-_extent = sa.Table(
-    "extent",
-    _schema,
-    # One row: the block up to which all events of the subject are there, and their digest.
-    sa.Column("block", sa.Integer, nullable=False),
-    sa.Column("hash", sa.String, nullable=False),
-    sa.Column("time", sa.Integer, nullable=False),
-    sa.Column("subject", sa.String, nullable=False),
-    sa.Column("digest", sa.String, nullable=False),
-)
-_e = _events.c
+_e = EVENTS.c
 _amount = _e.args["amount"].as_string()
 _BETS = _e.name == "BetPlaced"
 
@@ -80,16 +48,6 @@ class Place(NamedTuple):
     position: int
     market: str
     round_id: int
-
-
-def position(event: ChainEvent) -> int:
-    """An event's place in the chain's log as one number."""
-    return event.block_number * _LOGS + event.log_index
-
-
-def _last(block: int) -> int:
-    """The last place that a block may have."""
-    return (block + 1) * _LOGS - 1
 
 
 class History:
@@ -226,7 +184,7 @@ class History:
         query = sa.select(_e.market, _e.round, _e.user, _amount, _e.tx).where(*won)
         longest = query.order_by(sa.func.length(_amount).desc(), _amount.desc(), _e.position)
         late = [e for e in recent if e.market == market and e.name == "WinningsClaimed"]
-        rows = map(_row, late)
+        rows = map(row_of, late)
         wins = [*await self._ask(longest.limit(1))]
         wins += [(market, r["round"], r["user"], r["args"]["amount"], r["tx"]) for r in rows]
         best = max(wins, key=lambda win: int(win[3]), default=None)
@@ -258,12 +216,12 @@ class History:
         with self._using() as db:
             known = db.exec_driver_sql("PRAGMA user_version").scalar_one()
             sound = db.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-            if sound != "ok" or known not in (0, _LAYOUT):
+            if sound != "ok" or known not in (0, LAYOUT):
                 raise _Damaged(self._useless("it is damaged, or of another version"))
             if not known:
-                _schema.create_all(db)
-                db.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
-            for table in _schema.tables.values():  # other ones than these are damage as well
+                SCHEMA.create_all(db)
+                db.exec_driver_sql(f"PRAGMA user_version = {LAYOUT}")
+            for table in SCHEMA.tables.values():  # other ones than these are damage as well
                 db.execute(sa.select(table).limit(1))
         self._trouble = ""
 
@@ -273,16 +231,16 @@ class History:
 
     def _ends(self) -> sa.Row[Any] | None:
         with self._using() as db:
-            return db.execute(sa.select(_extent)).first()
+            return db.execute(sa.select(EXTENT)).first()
 
     def _page(self, after: int, upto: Head, digest: blake2b) -> list[ChainEvent]:
         """The next events up to a block; they are added to the digest."""
-        here = _e.position > after, _e.position <= _last(upto.number)
+        here = _e.position > after, _e.position <= last_of(upto.number)
         with self._using() as db:
-            query = sa.select(_events).where(*here).order_by(_e.position).limit(_PAGE)
+            query = sa.select(EVENTS).where(*here).order_by(_e.position).limit(_PAGE)
             rows = db.execute(query).all()
-        _add_up(digest, rows)
-        return [_event(row) for row in rows]
+        add_up(digest, rows)
+        return [event_of(row) for row in rows]
 
     def _go_on(self, head: Head, digest: blake2b) -> None:
         self._settled = self._written = head
@@ -300,17 +258,17 @@ class History:
         upto = self._settled
         if upto is None or upto == self._written:
             return
-        rows, digest = [_row(event) for event in self._owed], self._digest.copy()
-        _add_up(digest, [tuple(row.values()) for row in rows])
-        known = _last(self._written.number) if self._written else -1
+        rows, digest = [row_of(event) for event in self._owed], self._digest.copy()
+        add_up(digest, [tuple(row.values()) for row in rows])
+        known = last_of(self._written.number) if self._written else -1
         with self._using() as db:
-            there = _e.position > known, _e.position <= _last(upto.number)
-            db.execute(sa.delete(_events).where(*there))
+            there = _e.position > known, _e.position <= last_of(upto.number)
+            db.execute(sa.delete(EVENTS).where(*there))
             if rows:
-                db.execute(sa.insert(_events), rows)
-            db.execute(sa.delete(_extent))
+                db.execute(sa.insert(EVENTS), rows)
+            db.execute(sa.delete(EXTENT))
             extent = upto.number, upto.hash, upto.timestamp, self._subject
-            db.execute(sa.insert(_extent).values((*extent, self._sealed(digest, upto))))
+            db.execute(sa.insert(EXTENT).values((*extent, self._sealed(digest, upto))))
         self._written, self._digest = upto, digest
         self._owed.clear()
 
@@ -323,7 +281,7 @@ class History:
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
         if self._owed:
             self._write()
-        known = _last(self._written.number) if self._written else -1
+        known = last_of(self._written.number) if self._written else -1
         with self._using() as db:
             # What lies after is of another chain, or of another time.
             return db.execute(query.where(_e.position <= known)).all()
@@ -351,32 +309,6 @@ class History:
 
     def _useless(self, why: str) -> str:
         return f"the history in {self._path} cannot be used: {why}; `reindex` makes it anew"
-
-
-def _row(event: ChainEvent) -> dict[str, Any]:
-    return {
-        "position": position(event),
-        "block": event.block_number,
-        "hash": event.block_hash,
-        "log_index": event.log_index,
-        "tx": event.tx_hash,
-        "time": event.timestamp,
-        "market": event.market,
-        "round": event.args.get("roundId"),
-        "user": event.args.get("user"),
-        "name": event.name,
-        "args": event_data(event),
-    }
-
-
-def _event(row: Any) -> ChainEvent:
-    place = row.block, row.hash, row.tx, row.log_index, row.time
-    return ChainEvent(row.market, row.name, event_args(row.args), *place)
-
-
-def _add_up(digest: blake2b, rows: Sequence[Any]) -> None:
-    for row in rows:
-        digest.update(orjson.dumps(tuple(row)))
 
 
 def _misplaced(path: Path, why: str | None) -> ConfigError:
