@@ -6,8 +6,7 @@ What is asked is a typed model, or a problem; what is told is kept until the cha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from operator import is_
 from typing import Any, Protocol
@@ -17,7 +16,6 @@ from aiohttp import web
 
 from feed.board import Board
 from feed.decisions import Decisions, is_over
-from feed.figures import are_wins, sums
 from feed.history import History
 from feed.http import Body, Problem, cached, described, expected
 from feed.hub import Hub
@@ -33,11 +31,8 @@ from feed.questions import (
     sent,
 )
 from feed.quote import Refusal, quote
-from feed.store import MemoryStore, shared
 from feed.views import money, of_round
 from keeper.domain.lines import outcome
-from keeper.errors import HistoryError
-from keeper.ports import Store
 from keeper.projection import MarketView, RoundView
 
 NEWS_SECONDS, BETS_SECONDS, FINISHED_SECONDS = 10, 60, 15 * 60  # how long caches may keep it
@@ -72,12 +67,10 @@ class Api:
         chain_id: int,
         encode: Mapping[str, Encode],
         decisions: Decisions | None = None,
-        store: Store | None = None,
     ) -> None:
-        """`encode` has every market's by its address; `store` is what the instances share."""
+        """`encode` has every market's by its address."""
         self._hub, self._history, self._chain_id = hub, history, chain_id
         self._encode, self._decisions = encode, decisions
-        self._store = store or MemoryStore()
         self._kept: _Kept = {}
         self._kept_at: tuple[object, ...] = ()
         self._kept_bytes = 0
@@ -106,8 +99,7 @@ class Api:
         """For ever hands on the figures, as the channel "stats" has them."""
         while True:
             if self._hub.board.head:
-                with suppress(HistoryError):  # which is in the log
-                    tell("stats", await self._figures(Asked()))
+                tell("stats", await self._figures(Asked()))
             await asyncio.sleep(NEWS_SECONDS)
 
     async def _get(
@@ -273,19 +265,14 @@ class Api:
 
     async def _figures(self, _: Asked) -> _Json:
         """Of all markets together, and of each."""
-        markets, at = self._board().markets, self._board().position
-        # Before anything is waited for, that all may be of one block.
-        total, each = sums(markets), {m.address: sums([m]) for m in markets}
-        key = f"lottochain:{self._chain_id}:wins:{at.hash}"  # up to that block
-        wins = partial(self._history.biggest_wins, each.keys(), self._history.recent)
-        won = await shared(self._store, key, NEWS_SECONDS, wins, partial(are_wins, each.keys()))
+        markets = self._board().markets
         games = [
-            {"market": m.address, "game": m.game.name, **each[m.address]}
-            | {"biggestWin": won[m.address]}
+            {"market": m.address, "game": m.game.name, **_sums([m]), "biggestWin": _biggest_win(m)}
             for m in markets
         ]
-        best = max((w for w in won.values() if w), key=lambda w: int(w["amount"]), default=None)
-        return {**total, "biggestWin": best, "games": games}
+        wins = [game["biggestWin"] for game in games if game["biggestWin"]]
+        best = max(wins, key=lambda win: int(win["amount"]), default=None)
+        return {**_sums(markets), "biggestWin": best, "games": games}
 
     # ---- inside
 
@@ -356,3 +343,21 @@ class Api:
 
 def _due(r: RoundView, user: str) -> _Json:
     return money(r.book.claimable(user)) | {"settled": r.book.settled(user)}
+
+
+def _sums(markets: Sequence[MarketView]) -> _Json:
+    books = [r.book for market in markets for r in market.rounds.values()]
+    return {
+        "rounds": len(books),
+        "volume": str(sum(book.staked for book in books)),
+        "matched": str(sum(book.total_matched for book in books)),
+        "fees": str(sum(book.fees() for book in books)),
+        "bettors": len({user for market in markets for user in market.betting}),
+    }
+
+
+def _biggest_win(market: MarketView) -> _Json | None:
+    if (win := market.biggest_win) is None:
+        return None
+    told = {"market": market.address, "roundId": win.round_id, "user": win.user}
+    return told | {"amount": str(win.amount), "txHash": win.tx_hash}

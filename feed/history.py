@@ -1,4 +1,4 @@
-"""The events that can change no more, in a SQLite file: who has bet where, and the biggest win.
+"""The events that can change no more, in a SQLite file: for who has bet where, and for a start.
 
 It is an index and nothing more: whoever reads the chain writes the same, and what is read of some
 blocks takes the place of what was there. A keeper that starts takes from it what it holds, and
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -34,7 +34,6 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQL
 _NO_PLACE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
 
 _e = EVENTS.c
-_amount = _e.args["amount"].as_string()
 _BETS = _e.name == "BetPlaced"
 
 
@@ -53,9 +52,6 @@ class Place(NamedTuple):
 class History:
     """The file, and what is not settled yet from memory. Close it at the end.
 
-    Attributes:
-        recent: the events that are not settled yet, in log order; replaced, never changed.
-
     One thread writes and reads it, in the order in which that is asked for, so an answer holds
     exactly what was settled when it was asked for. What cannot be written is kept and tried again.
     A file that is damaged, or of another version, is put aside, and a new one begun.
@@ -67,7 +63,7 @@ class History:
         Raises ConfigError when its place cannot be used, HistoryError when the file cannot.
         """
         self._path, self._subject = path, subject
-        self.recent: Sequence[ChainEvent] = ()
+        self._recent: Sequence[ChainEvent] = ()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
@@ -108,7 +104,7 @@ class History:
 
     def begin(self) -> None:
         """All is read anew, from the chain's first event."""
-        self.recent = ()
+        self._recent = ()
         self._thread.submit(self._forget)
 
     async def restore(self, take: Callable[[Sequence[ChainEvent]], None]) -> Head | None:
@@ -145,7 +141,7 @@ class History:
 
         With those before, the settled are all up to the block `upto`.
         """
-        self.recent = tuple(unsettled)
+        self._recent = tuple(unsettled)
         self._thread.submit(self._add, settled, upto)
 
     def close(self) -> None:
@@ -158,7 +154,7 @@ class History:
 
     async def rounds_of(self, user: str) -> list[Place]:
         """The rounds in which a user has bet, the last begun first."""
-        recent = [e for e in self.recent if e.name == "BetPlaced" and e.args["user"] == user]
+        recent = [e for e in self._recent if e.name == "BetPlaced" and e.args["user"] == user]
         query = sa.select(sa.func.min(_e.position), _e.market, _e.round).where(
             _BETS, _e.user == user
         )
@@ -167,29 +163,6 @@ class History:
         for e in recent:
             places.setdefault((e.market, e.args["roundId"]), position(e))
         return sorted((Place(at, *where) for where, at in places.items()), reverse=True)
-
-    async def biggest_wins(
-        self, markets: Iterable[str], recent: Sequence[ChainEvent]
-    ) -> dict[str, dict[str, Any] | None]:
-        """By market the most that was ever paid for a round's winning bets to one user, the first.
-
-        With those of the `recent` events.
-        """
-        return {market: await self._biggest_win(market, recent) for market in markets}
-
-    async def _biggest_win(
-        self, market: str, recent: Sequence[ChainEvent]
-    ) -> dict[str, Any] | None:
-        won = _e.name == "WinningsClaimed", _e.market == market
-        query = sa.select(_e.market, _e.round, _e.user, _amount, _e.tx).where(*won)
-        longest = query.order_by(sa.func.length(_amount).desc(), _amount.desc(), _e.position)
-        late = [e for e in recent if e.market == market and e.name == "WinningsClaimed"]
-        rows = map(row_of, late)
-        wins = [*await self._ask(longest.limit(1))]
-        wins += [(market, r["round"], r["user"], r["args"]["amount"], r["tx"]) for r in rows]
-        best = max(wins, key=lambda win: int(win[3]), default=None)
-        names = "market", "roundId", "user", "amount", "txHash"
-        return best and dict(zip(names, best, strict=True))
 
     async def _ask(self, query: sa.Select[Any]) -> Sequence[Any]:
         loop = asyncio.get_running_loop()

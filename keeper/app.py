@@ -153,16 +153,9 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
             jobs += [partial(_in_funds, sender, settings.low_balance_wei), sender.watch]
         if role is not Role.WEB:
             sources = await stack.enter_async_context(publishers(settings))
-            terms = Terms(
-                rounds_ahead=settings.rounds_ahead,
-                report_delay=settings.report_delay_seconds,
-                settle_batch=settings.settle_batch,
-                least_due=settings.settle_least_wei,
-                settle_gas=math.inf if settings.settle_gas is None else settings.settle_gas,
-            )
             evidence, asked = FileEvidence(settings.data_dir), Asked(store)
             for market in markets:
-                parts = market, follower, sender, sources, evidence, asked, terms
+                parts = market, follower, sender, sources, evidence, asked, _terms(settings)
                 jobs.append(Worker(*parts, Rest(settings.retry_seconds)).run)
         api = None
         if history:
@@ -170,7 +163,7 @@ async def run(settings: Settings, role: Role = Role.ALL, *, send: bool) -> None:
             oracles = Oracles(markets, follower, store, partial(hub.replace, "oracle"))
             encode: dict[str, Encode] = {market.address: market.encode for market in markets}
             decisions = Decisions(oracles, store, rpc.chain_id, settings.log_blocks)
-            api = Api(hub, history, rpc.chain_id, encode, decisions, store)
+            api = Api(hub, history, rpc.chain_id, encode, decisions)
             jobs.append(partial(oracles.run, max(settings.poll_seconds, 1.0)))
             jobs.append(partial(api.tell_stats, hub.replace))
         runner = _web(settings, hub, api, told, limiter)
@@ -241,6 +234,16 @@ async def reindex(settings: Settings, tell: Callable[[int, int], None]) -> int:
 def _subject(chain_id: int, markets: Sequence[ContractMarket]) -> str:
     """What a history is of."""
     return " ".join([str(chain_id), *sorted(market.address for market in markets)])
+
+
+def _terms(settings: Settings) -> Terms:
+    return Terms(
+        rounds_ahead=settings.rounds_ahead,
+        report_delay=settings.report_delay_seconds,
+        settle_batch=settings.settle_batch,
+        least_due=settings.settle_least_wei,
+        settle_gas=math.inf if settings.settle_gas is None else settings.settle_gas,
+    )
 
 
 def _pricing(settings: Settings) -> Pricing:

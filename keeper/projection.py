@@ -5,7 +5,7 @@ Built only from events in log order, so every keeper that reads the same chain h
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from keeper.domain.draw import Game
 from keeper.domain.lines import Book, apply
@@ -55,6 +55,20 @@ class RoundView:
         return self.book.finished and self.book.paid + self.book.fees() == self.book.staked
 
 
+class Win(NamedTuple):
+    """What somebody was paid for a round's winning bets.
+
+    Attributes:
+        amount: wei.
+        tx_hash: of the payment.
+    """
+
+    amount: int
+    round_id: int
+    user: str
+    tx_hash: str
+
+
 class Betting(dict[str, tuple[int, ...]]):
     """By account the ids of the rounds in which it has bet, in the order of its first bets."""
 
@@ -74,6 +88,7 @@ class MarketView:
     Attributes:
         rounds: every round by id, in the order created.
         betting: who has bet in which of them.
+        biggest_win: the first of the biggest; None before any.
         roles: (role, account) pairs that hold; a role is 0x-prefixed, 32 bytes.
         paused: whether new rounds and bets are stopped.
         bet_limits: the smallest and the largest bet, wei.
@@ -84,6 +99,7 @@ class MarketView:
     game: Game
     rounds: dict[int, RoundView] = field(default_factory=dict)
     betting: Betting = field(default_factory=Betting)
+    biggest_win: Win | None = None
     roles: set[tuple[str, str]] = field(default_factory=set)
     paused: bool = False
     bet_limits: tuple[int, int] = (0, 2**96 - 1)
@@ -109,18 +125,26 @@ class MarketView:
                 self.paused = event.name == "Paused"
             case "BetLimitsChanged":
                 self.bet_limits = args["minBet"], args["maxBet"]
-            case name if "roundId" in args:
-                r = self.rounds[args["roundId"]]
-                apply(r.book, name, args, event.timestamp)
-                if name == "BetPlaced":
-                    self.betting.add(args["user"], r.id)
-                elif name == "RoundLocked":
-                    r.locked_at = args["timestamp"]
-                elif name == "RoundFinalized":
-                    r.finalized_at = args["timestamp"]
-                if r.book.finished and not r.ended_in:
-                    r.ended_in = event.block_number
+            case _ if "roundId" in args:
+                self._apply_to_round(event)
         return True
+
+    def _apply_to_round(self, event: ChainEvent) -> None:
+        name, args = event.name, event.args
+        r = self.rounds[args["roundId"]]
+        apply(r.book, name, args, event.timestamp)
+        if name == "BetPlaced":
+            self.betting.add(args["user"], r.id)
+        elif name == "RoundLocked":
+            r.locked_at = args["timestamp"]
+        elif name == "RoundFinalized":
+            r.finalized_at = args["timestamp"]
+        elif name == "WinningsClaimed":
+            win = Win(args["amount"], r.id, args["user"], event.tx_hash)
+            if self.biggest_win is None or win.amount > self.biggest_win.amount:
+                self.biggest_win = win
+        if r.book.finished and not r.ended_in:
+            r.ended_in = event.block_number
 
     def advance(self, now: int) -> None:
         """Closes the books whose lock_time has come, for which there may be no event.

@@ -8,6 +8,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from sqlalchemy import event
 
 from feed.api import Api
 from feed.history import History
-from feed.store import MemoryStore
 from keeper.chain.abi import market_abi
 from keeper.domain.lines import Prediction
 from keeper.errors import HistoryError
@@ -169,7 +169,7 @@ async def test_what_was_written_is_given_back_as_it_was(
     assert upto
     for blocks, told in ((999, 0), (1000, 1000), (1001, 1000), (1500, 1000), (2000, 2000)):
         kept.take((), (), Head(upto.number + blocks, "0x02", START))  # nothing happened in them
-        await kept.bettors()
+        await kept.rounds_of(ANN)
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT block FROM extent").fetchall() == [(upto.number + told,)]
     kept.take((), (), Head(upto.number + 2001, "0x03", START))
@@ -205,14 +205,14 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
                     assert str(path) not in await response.text()
             other.execute("ROLLBACK")
             assert told == ["no_history"] * 2
-            assert (await get(session, "/api/stats"))["bettors"] == 2
+            assert len((await get(session, f"/api/bets/{BOB}"))["rounds"]) == 1
             other.execute("BEGIN IMMEDIATE")  # the same trouble another time is told as well
             world.mine(bet(stranger(3), ODD, 5))
             world.settle()
             async with session.get(f"/api/bets/{stranger(3)}") as response:
                 await problem(response, 503)
             other.execute("ROLLBACK")
-        assert (await get(session, "/api/stats"))["bettors"] == 3
+        assert len((await get(session, f"/api/bets/{stranger(3)}"))["rounds"]) == 1
     with closing(sqlite3.connect(path)) as db:
         rows = db.execute("SELECT block, log_index, name, user, args FROM events").fetchall()
     assert [row[:4] for row in rows] == [
@@ -224,58 +224,25 @@ async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) 
     assert json.loads(rows[1][4])["amount"] == "5"
 
 
-async def test_figures_are_of_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_biggest_win_is_the_first_of_the_biggest_and_may_be_taken_back() -> None:
     world = World()
-    world.mine(created(), bet(ANN, EVEN, 10), finalized(0), paid(ANN, 3))
-    store = MemoryStore()
-    own = store.get
+    world.mine(created(), created(1, MEGA), bet(ANN, EVEN, 10), finalized(0))
 
-    async def meanwhile(key: str) -> bytes | None:
-        world.mine(bet(BOB, ODD, 20), paid(BOB, 5))
-        return await own(key)
+    async def biggest(session: Any) -> tuple[str, str] | None:
+        won = (await get(session, "/api/stats"))["biggestWin"]
+        return won and (won["user"], won["amount"])
 
-    async with serving(world, store=store) as session:
-        monkeypatch.setattr(store, "get", meanwhile)
-        told = await get(session, "/api/stats")
-        assert (told["bettors"], told["volume"]) == (1, "10")
-        assert told["biggestWin"]["amount"] == "3"
-
-
-def win(user: str, amount: int) -> dict[str, Any]:
-    """A biggest win, as instances tell each other."""
-    names = {"market": POWER, "roundId": 1, "user": user, "txHash": "0x" + "11" * 32}
-    return {POWER: names | {"amount": str(amount)}, MEGA: None}
-
-
-@pytest.mark.parametrize(
-    ("kept", "amount"),
-    [
-        (win(BOB, 5), "5"),  # what another has found up to the same block
-        (b"", "3"),
-        (b"\xff", "3"),
-        (b"null", "3"),
-        ({}, "3"),
-        ({POWER: win(BOB, 5)[POWER]}, "3"),
-        ({POWER: None, MEGA: win(BOB, 5)[POWER]}, "3"),
-        (win(BOB, -5), "3"),
-        (win("nobody", 5), "3"),
-        (win(BOB, 10**80), "3"),
-    ],
-)
-async def test_the_biggest_win_up_to_a_block_is_looked_for_once(kept: Any, amount: str) -> None:
-    world, store = World(), MemoryStore()
-    world.mine(created(), created(1, MEGA), bet(ANN, EVEN, 10), finalized(0), paid(ANN, 3))
-    key = f"lottochain:31337:wins:{world.head.hash}"
-    await store.put(key, kept if isinstance(kept, bytes) else json.dumps(kept).encode(), 60)
-    async with serving(world, store=store) as session:
-        assert (await get(session, "/api/stats"))["biggestWin"]["amount"] == amount
-        assert json.loads(await store.get(key) or b"")[POWER]["amount"] == amount
-        world.mine()
-        assert (await get(session, "/api/stats"))["biggestWin"]["amount"] == "3"
-        assert {k for k in store._kept if "wins" in k} == {
-            key,
-            f"lottochain:31337:wins:{world.head.hash}",
-        }
+    async with serving(world) as session:
+        assert await biggest(session) is None
+        world.mine(paid(ANN, 3))
+        before = deepcopy(world.views)
+        world.mine(paid(BOB, 5))
+        world.mine(paid(OTHER, 5), paid(ANN, 4))
+        assert await biggest(session) == (BOB, "5")
+        (survives,) = [e for e in world.events if e.args.get("amount") == 3]
+        head = Head(survives.block_number, survives.block_hash, survives.timestamp)
+        world.hub.fall_back(before, head, 3)
+        assert await biggest(session) == (ANN, "3")
 
 
 async def test_figures_are_told_on_the_websocket_as_they_change(

@@ -221,9 +221,8 @@ async def serving(
         world.history = kept
         kept.take((), world.events, world.deep)
     encode = {address: partial(spelled, address) for address in (POWER, MEGA)}
-    store = store or MemoryStore()
-    decisions = Decisions(results, store, 31337, 10) if results else None
-    api = Api(world.hub, kept, 31337, encode, decisions, store) if public else None
+    decisions = Decisions(results, store or MemoryStore(), 31337, 10) if results else None
+    api = Api(world.hub, kept, 31337, encode, decisions) if public else None
     server = Server(world.hub, lambda: health or {}, lambda: troubles, Gate([PAGE], **gate), api)
     runner = server.runner(shutdown_timeout=1)
     await runner.setup()

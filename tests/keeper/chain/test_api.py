@@ -203,7 +203,7 @@ async def test_the_history_holds_what_is_settled_through_a_reorganization(
         await caught_up(follower, chain)
         assert await bettors() == [ANN, CAT]
         assert (await get(session, "/api/stats"))["bettors"] == 2
-        assert not history.recent
+        assert not history._recent
 
 
 @pytest.fixture
