@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
@@ -13,7 +12,7 @@ from eth_utils.address import to_checksum_address
 
 from feed import deltas, views
 from feed.client import Limits
-from feed.deltas import Delta, cursor_of
+from feed.deltas import Delta, Kept, cursor_of
 from feed.protocol import Cursor, Malformed, message
 from keeper.ports import ChainEvent, Head
 from keeper.projection import MarketView, RoundView
@@ -52,7 +51,7 @@ class Board:
         self.position = Cursor(-1)
         self.latest = {"oracle": b"null", "stats": b"null"}
         self._limits = limits
-        self._deltas: deque[Delta] = deque(maxlen=limits.history)
+        self._deltas = Kept(limits.history)
         self._reaches = Cursor(first - 1)  # what came after it was never thrown out
         self._hashes: dict[int, str] = {}  # of as many blocks, those that a cursor may name
         self._encoded: dict[str, bytes] = {}  # what is good until the next `take`
@@ -62,7 +61,7 @@ class Board:
         if number is None or number <= (before := -1 if self.finalized is None else self.finalized):
             return []  # not known at the moment: what was final stays so
         self.finalized = number
-        later = takewhile(lambda delta: delta.cursor.block > before, reversed(self._deltas))
+        later = takewhile(lambda delta: delta.cursor.block > before, reversed(self._deltas.all))
         return [delta for delta in later if delta.cursor.block <= number]
 
     def take(self, events: Events, head: Head, blocks: Blocks = ()) -> list[Delta]:
@@ -75,10 +74,8 @@ class Board:
         self.head, self.now = head, head.timestamp
         self.position = Cursor(head.number, hash=head.hash)
         self._encoded.clear()
-        full = len(self._deltas) + len(new) > self._limits.history
-        self._deltas.extend(new)
-        if full:
-            self._reaches = self._deltas[0].cursor
+        if self._deltas.add(new):
+            self._reaches = self._deltas.all[0].cursor
         named = [(delta.cursor.block, delta.cursor.hash) for delta in new]
         named += [(block.number, block.hash) for block in (*blocks, head)]
         for number, hash_ in sorted(named):
@@ -94,9 +91,7 @@ class Board:
         None when that is not all of the `lost` events.
         """
         self.markets, self.position = tuple(markets), Cursor(survives.number, hash=survives.hash)
-        gone = [delta for delta in reversed(self._deltas) if delta.cursor.block > survives.number]
-        for _ in gone:
-            self._deltas.pop()
+        gone = self._deltas.take_back(survives.number)
         # All that was thrown out came before the block that survives, or is void.
         self._reaches = min(self._reaches, self.position)
         self._hashes = {n: hash_ for n, hash_ in self._hashes.items() if n < survives.number}
@@ -173,18 +168,23 @@ class Board:
         """A frame that says what cannot change any more; none where nothing is known of it."""
         if self.finalized is None:
             return b""
-        told = (d.cursor for d in reversed(self._deltas) if d.cursor.block <= self.finalized)
+        told = (d.cursor for d in reversed(self._deltas.all) if d.cursor.block <= self.finalized)
         up_to = next(told, Cursor(self.finalized, hash=self._hashes.get(self.finalized, "")))
         return message("final", upTo=str(up_to), finalized=self.finalized)
 
     def _missed(self, channel: str, since: Cursor) -> bytes | None:
         if not self._knows(since):
             return None
-        # The event that the cursor is of may have told the channel more than one message.
-        later = takewhile(lambda delta: delta.cursor[:2] >= since[:2], reversed(self._deltas))
-        told = [d.frames(channel, self.finalized, since) for d in later if channel in d.channels]
-        replay = b"".join(reversed(told))
-        return replay if len(replay) <= self._limits.hard_bytes // 2 else None
+        replay, size = list[bytes](), 0
+        for delta in self._deltas.newest_first(channel):
+            # The event that the cursor is of may have told the channel more than one message.
+            if delta.cursor[:2] < since[:2]:
+                break
+            replay.append(delta.frames(channel, self.finalized, since))
+            size += len(replay[-1])
+            if size > self._limits.hard_bytes // 2:
+                return None
+        return b"".join(reversed(replay))
 
     def _knows(self, since: Cursor) -> bool:
         """Whether it is sure that all that came after a cursor is known here.
@@ -202,4 +202,4 @@ class Board:
         final = self.finalized is not None and since.block <= self.finalized
         if not (whole and final and self._reaches <= sure):
             return False
-        return not any(sure < delta.cursor <= since for delta in self._deltas)
+        return not self._deltas.any_between(sure, since)

@@ -5,8 +5,9 @@ The same whatever other events the views took with it, so that every server tell
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -75,6 +76,55 @@ class Delta(NamedTuple):
                 Delta(self.cursor, told, {channel: [telling._replace(data=telling.undone)]})
             )
         return deltas
+
+
+class Kept:
+    """The last deltas, in the order of the chain, and by channel.
+
+    Attributes:
+        all: the oldest first; not to be changed by others.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.all: deque[Delta] = deque()
+        self._of: dict[str, deque[Delta]] = {}
+        self._most = most
+
+    def add(self, deltas: Iterable[Delta]) -> bool:
+        """Takes new ones; whether old ones had to go for them."""
+        for delta in deltas:
+            self.all.append(delta)
+            for channel in delta.channels:
+                self._of.setdefault(channel, deque()).append(delta)
+        full = len(self.all) > self._most
+        while len(self.all) > self._most:
+            for channel in self.all.popleft().channels:
+                self._of[channel].popleft()
+                self._tidy(channel)
+        return full
+
+    def take_back(self, block: int) -> list[Delta]:
+        """Gives up those after a block: the newest first."""
+        gone = []
+        while self.all and self.all[-1].cursor.block > block:
+            gone.append(self.all.pop())
+            for channel in gone[-1].channels:
+                self._of[channel].pop()
+                self._tidy(channel)
+        return gone
+
+    def newest_first(self, channel: str) -> Iterator[Delta]:
+        """Those that a channel was told of."""
+        return reversed(self._of.get(channel, ()))
+
+    def any_between(self, after: Cursor, upto: Cursor) -> bool:
+        """Whether there is one later than `after` and not later than `upto`."""
+        at = bisect_right(self.all, after, key=lambda delta: delta.cursor)
+        return at < len(self.all) and self.all[at].cursor <= upto
+
+    def _tidy(self, channel: str) -> None:
+        if not self._of[channel]:  # of channels there may be any number
+            del self._of[channel]
 
 
 class _Then:

@@ -73,7 +73,7 @@ def sample(payload: str, at: int = 0) -> dict[str, Any]:
     frame = (
         board.snapshot(channel, None)
         if payload == "stats"
-        else board._deltas[-1].frames(channel, None)
+        else board._deltas.all[-1].frames(channel, None)
     )
     told: dict[str, Any] = json.loads(frame[4:])
     return told

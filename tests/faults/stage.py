@@ -186,7 +186,7 @@ class Stage:
 
     async def locked(self) -> None:
         """It is locked, and what was unmatched is back; the next round is open."""
-        await self.chain.move_to(LOCK)
+        await self.chain.move_to(max(LOCK, await self.chain.now() + 1))
         await self.until(self._has("RoundLocked"))
         await self.until(self.nothing_due)
         await self.until(self._has("RoundCreated", 2))

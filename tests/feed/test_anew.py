@@ -44,7 +44,7 @@ async def test_nobody_is_let_in_nor_answered() -> None:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["begun", "read"])
-@pytest.mark.parametrize("path", [f"/api/bets/{ANN}", f"/api/claim/{ANN}", "/api/stats"])
+@pytest.mark.parametrize("path", [f"/api/bets/{ANN}", f"/api/claim/{ANN}"])
 async def test_an_answer_under_way_is_not_made_of_two_states(
     path: str, again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,11 +59,16 @@ async def seen(chain: Chain, node: Proxy, market: Deployed, file: Path) -> Seen:
                 following(rpc, [own], 30, archive=kept) as follower,
             ):
                 await caught_up(follower, chain)
-                views, bettors = state(follower), await kept.bettors()
+                views, bettors = state(follower), await who_has_bet(kept)
         finally:
             kept.close()
     logged = [line["event"] for line in lines if line["log_level"] != "info"] + others
     return Seen(views, bettors, logged, min(await asked(chain, node)))
+
+
+async def who_has_bet(kept: History) -> set[tuple[str, str]]:
+    """(market, bettor) pairs."""
+    return {(place.market, who) for who in BETTORS for place in await kept.rounds_of(who)}
 
 
 @contextlib.contextmanager
