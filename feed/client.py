@@ -76,6 +76,7 @@ class Client:
     leaving: bool = False
 
     def __post_init__(self) -> None:
+        self.written = self.unsent  # such as the answer to its handshake
         self.subscribe_by = self.read_at + self.limits.first_subscription
 
     @property

@@ -50,7 +50,7 @@ class Server:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", _metrics)
         if self.api:
-            app.router.add_get("/ws", self._ws)
+            app.router.add_get("/ws", self._ws, allow_head=False)
             app.router.add_get("/asyncapi.yaml", described("asyncapi.yaml"))
             self.api.add_to(app.router)
         app.on_shutdown.append(lambda _: self.hub.close(retry_after_ms=1000))

@@ -15,7 +15,7 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -30,6 +30,8 @@ from feed.protocol import Close, Malformed, Refused, Wish, error, message, parse
 log = logging.getLogger(__name__)
 
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+_TOLD = hdrs.CONNECTION, hdrs.UPGRADE, hdrs.SEC_WEBSOCKET_KEY, hdrs.SEC_WEBSOCKET_VERSION
+_BITE = 1024  # bytes that are read before what they say is done
 
 
 def open_on(request: web.Request, hub: Hub, address: str) -> None:
@@ -38,12 +40,9 @@ def open_on(request: web.Request, hub: Hub, address: str) -> None:
     From then on the HTTP server has nothing to do with it, and no answer to give. `address` is
     whom it is counted for. Raises Problem, ConnectionError.
     """
-    shaking = ServerProtocol()
-    answer = shaking.accept(Request(request.path, Headers(request.headers.items())))
-    if shaking.handshake_exc:
-        raise Problem(400, "bad_request", str(shaking.handshake_exc)[:200])
+    answer = _shaken(request)
     http, transport = request.protocol, request.transport
-    if transport is None or transport.is_closing():
+    if transport is None:
         raise ConnectionResetError
     # What the kernel holds back from a slow client would otherwise not count as unsent.
     kernel = transport.get_extra_info("socket")
@@ -51,13 +50,27 @@ def open_on(request: web.Request, hub: Hub, address: str) -> None:
     early: list[bytes] = []  # sent before it was answered
     http.set_parser(cast("Any", SimpleNamespace(feed_data=early.append, feed_eof=early.clear)))
     session = Session(hub, address)
-    transport.write(answer.serialize())
+    transport.write(answer)
     transport.set_protocol(session)
     session.connection_made(transport)
     for data in early:
         session.data_received(data)
     http.transport = None  # which it would close
     http.connection_lost(None)
+
+
+def _shaken(request: web.Request) -> bytes:
+    """The answer to the handshake (RFC 6455, 4.2). Raises Problem."""
+    if request.version < HttpVersion11 or request.body_exists:
+        raise Problem(400, "bad_request", "a websocket begins with a GET of HTTP/1.1 without body")
+    told = [(name, value) for name in _TOLD for value in request.headers.getall(name, ())]
+    if not all(value.isascii() for _, value in told):
+        raise Problem(400, "bad_request", "what opens a websocket is told in ASCII")
+    shaking = ServerProtocol()
+    answer = shaking.accept(Request(request.path, Headers(told)))
+    if shaking.handshake_exc:
+        raise Problem(400, "bad_request", str(shaking.handshake_exc)[:200])
+    return answer.serialize()
 
 
 class Session(asyncio.Protocol):
@@ -69,19 +82,24 @@ class Session(asyncio.Protocol):
         "_client",
         "_hub",
         "_idle_since",
-        "_parts",
+        "_late",
+        "_most",
         "_said",
         "_task",
+        "_text",
     )
 
     _client: Client
 
     def __init__(self, hub: Hub, address: str) -> None:
         self._hub, self._address = hub, address
-        self._allowance, self._idle_since = float(hub.limits.messages_per_second), time.monotonic()
-        self._said: deque[Frame] = deque()  # and not yet obeyed
-        self._parts: list[bytes] = []  # of a message, the last still to come
+        rate = hub.limits.messages_per_second
+        self._allowance, self._idle_since = float(rate), time.monotonic()
+        self._most = rate * (1 + hub.limits.ahead_seconds)  # frames, of who had to wait
+        self._said: deque[Frame] = deque()  # and not yet done
+        self._text = bytearray()  # of a message, the last part still to come
         self._task: asyncio.Task[None] | None = None  # while it waits for the chain
+        self._late = 0  # bytes since it was told to go
 
     # ---- what the event loop calls
 
@@ -98,13 +116,23 @@ class Session(asyncio.Protocol):
             self._client.close(*e.args)
 
     def data_received(self, data: bytes) -> None:
-        """Takes what the client sent, however the network cut it."""
+        """Takes what the client sent, however the network cut it: little at a time.
+
+        So whoever says too much is not even read to the end. Who was told to go may say that it
+        agrees, and nothing longer.
+        """
         client = self._client
-        client.asked_at = math.inf
-        client.wire.receive_data(data)
-        self._said += cast("list[Frame]", client.wire.events_received())
-        self._obey()
-        client.answer()
+        for at in range(0, len(data), _BITE):
+            bite = data[at : at + _BITE]
+            self._late += len(bite) if client.leaving else 0
+            if self._late > client.limits.message_bytes:
+                client.cut_off("late")
+            if client.transport.is_closing():
+                return
+            client.wire.receive_data(bite)
+            self._said += cast("list[Frame]", client.wire.events_received())
+            self._go_on()
+            client.answer()
 
     def connection_lost(self, _: Exception | None) -> None:
         """Forgets the client."""
@@ -115,20 +143,30 @@ class Session(asyncio.Protocol):
 
     # ---- inside
 
-    def _obey(self) -> None:
-        """Does what was said, until something has to be waited for."""
+    def _go_on(self, first: Wish | None = None) -> None:
+        """Does what was said, until something has to be waited for; at `first` what had to wait."""
+        client = self._client
         try:
-            while self._said and not self._task and not self._client.leaving:
+            if first and not client.leaving:
+                self._hub.subscribe(client, first)
+            while self._said and not self._task and not client.leaving:
                 self._take(self._said.popleft())
         except Refused as e:
-            self._hub.part(self._client, *e.args)
+            self._hub.part(client, *e.args)
         except Exception:
             log.exception("a websocket session failed")
-            self._hub.part(self._client, Close.INTERNAL)
+            self._hub.part(client, Close.INTERNAL)
+        if len(self._said) > self._most:
+            self._hub.part(client, Close.TOO_MANY_MESSAGES)
+        if client.leaving:
+            self._said.clear()
 
     def _take(self, frame: Frame) -> None:
         """Does what one frame wants. Raises Refused."""
         client, now = self._client, time.monotonic()
+        asked, client.asked_at = client.asked_at < math.inf, math.inf
+        if frame.opcode is Opcode.CLOSE or (frame.opcode is Opcode.PONG and asked):
+            return  # which cost nothing
         rate = client.limits.messages_per_second
         earned = min(rate, self._allowance + (now - self._idle_since) * rate)
         self._allowance, self._idle_since = max(self._allowance, earned) - 1, now
@@ -136,11 +174,11 @@ class Session(asyncio.Protocol):
             raise Refused(Close.TOO_MANY_MESSAGES)
         if frame.opcode not in _DATA:
             return
-        self._parts.append(bytes(frame.data))
+        self._text += frame.data
         if not frame.fin:
             return
-        text = b"".join(self._parts)
-        self._parts.clear()
+        text = bytes(self._text)
+        self._text.clear()
         if len(text) > client.limits.message_bytes:
             raise Refused(Close.MESSAGE_TOO_BIG)
         try:
@@ -155,7 +193,6 @@ class Session(asyncio.Protocol):
                 if not self._hub.behind(wish):
                     self._hub.subscribe(client, wish)
                 else:
-                    client.transport.pause_reading()
                     self._task = asyncio.create_task(self._subscribe_later(wish))
             case "unsubscribe":
                 self._hub.unsubscribe(client, wish)
@@ -164,16 +201,9 @@ class Session(asyncio.Protocol):
 
     async def _subscribe_later(self, wish: Wish) -> None:
         """Subscribes when the chain is read as far as the client knows it, then goes on."""
-        begun, limits = time.monotonic(), self._client.limits
+        begun, rate = time.monotonic(), self._client.limits.messages_per_second
         await self._hub.catch_up(wish)
         self._task, self._idle_since = None, time.monotonic()
         # Others of its messages may have come while it had to wait for this one.
-        rate = limits.messages_per_second
-        earned = self._allowance + (self._idle_since - begun) * rate
-        self._allowance = min(rate * (1 + limits.ahead_seconds), earned)
-        self._client.transport.resume_reading()
-        try:
-            self._hub.subscribe(self._client, wish)
-        except Refused as e:
-            self._hub.part(self._client, *e.args)
-        self._obey()
+        self._allowance = min(self._most, self._allowance + (self._idle_since - begun) * rate)
+        self._go_on(wish)

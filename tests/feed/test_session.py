@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
+from aiohttp.web_protocol import RequestHandler
+from prometheus_client import REGISTRY
 from websockets.frames import Close as Parting
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
@@ -30,7 +33,7 @@ class Peer:
 
     def __init__(self, reader: Any, writer: Any) -> None:
         self.reader, self.writer = reader, writer
-        self._wire = Protocol(Side.CLIENT)
+        self._wire, self._raw = Protocol(Side.CLIENT), b""
         self._heard: list[Frame | Request | Response] = []
 
     def send(self, payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> None:
@@ -45,7 +48,8 @@ class Peer:
             async with asyncio.timeout(10):
                 if not (data := await self.reader.read(65536)):
                     raise EOFError
-            self._wire.receive_data(data)
+            self._raw += data
+            self._wire.receive_data(data)  # which passes over what comes after a close
             self._heard += self._wire.events_received()
         frame = self._heard.pop(0)
         assert isinstance(frame, Frame)
@@ -64,8 +68,10 @@ class Peer:
         """The frame that ends it, after which nothing may come."""
         while (frame := await self.hear()).opcode is not Opcode.CLOSE:
             pass
-        with pytest.raises(EOFError):
-            await self.hear()
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionResetError):
+                self._raw += await self.reader.read()
+        assert self._raw.endswith(frame.serialize(mask=False))
         return Parting.parse(bytes(frame.data))
 
 
@@ -77,6 +83,11 @@ async def peer(world: World) -> AsyncIterator[Peer]:
         assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
         assert b"\r\nSec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n" in answer
         yield Peer(reader, writer)
+
+
+def ahead(world: World) -> str:
+    """A cursor that the next block will have been read for."""
+    return f"{world.number + 1}:0xabc:0"
 
 
 async def forgotten(world: World) -> None:
@@ -207,22 +218,30 @@ async def test_what_is_no_websocket_ends_after_what_was_said_before(wrong: str) 
 async def test_who_is_sent_away_is_told_nothing_more() -> None:
     """And has a moment to agree, in which it is not obeyed; then the connection is gone."""
     world = opened(heartbeat=0.05)
-    parting = Frame(Opcode.CLOSE, Parting(4000, "message_too_big").serialize())
-    last, heard = parting.serialize(mask=False), b""
     async with serving(world):
-        async with peer(world) as client, asyncio.timeout(10):
-            client.say(op="subscribe", id=1, channels=[MARKET])
+        async with peer(world) as client:
             client.send(bytes(20_000))
-            while last not in heard:
-                heard += await client.reader.read(65536)
+            assert (await client.told("error"))["code"] == "message_too_big"
+            parting = asyncio.create_task(client.parting())
             world.mine(created(2))
             client.say(op="subscribe", id=3, channels=[MARKET])
             await asyncio.sleep(0.2)
             world.mine(created(3))
-            with contextlib.suppress(ConnectionResetError):
-                heard += await client.reader.read()
-        assert heard.endswith(last)
+            assert await parting == Parting(4000, "message_too_big")
         await forgotten(world)
+
+
+async def test_who_is_sent_away_while_it_waits_is_told_nothing_more() -> None:
+    world = opened(first_subscription=0.3)
+    async with serving(world), peer(world) as client:
+        client.say(op="subscribe", id=1, channels=[MARKET], since=ahead(world))
+        assert (await client.told("error"))["code"] == "no_subscription"
+        parting = asyncio.create_task(client.parting())
+        for number in range(2, 6):
+            world.mine(created(number))
+            await asyncio.sleep(0.05)
+        assert (await parting).code == 4205
+        assert not world.hub._subscribers
 
 
 async def test_who_does_not_say_that_it_is_there_is_cut_off() -> None:
@@ -252,3 +271,158 @@ async def test_the_end_of_the_server_waits_for_nobody_long() -> None:
         async with asyncio.timeout(10):
             await world.hub.close(1000)
         assert not world.hub._clients
+
+
+async def test_who_floods_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, read = opened(), list[Opcode]()
+    own = Protocol.recv_frame
+
+    def counted(wire: Protocol, frame: Frame) -> None:
+        read.append(frame.opcode)
+        own(wire, frame)
+
+    monkeypatch.setattr(Protocol, "recv_frame", counted)
+    pong = Frame(Opcode.PONG, b"").serialize(mask=True)
+    async with serving(world) as session:
+        async with peer(world) as client:
+            with contextlib.suppress(ConnectionError):
+                for _ in range(100):
+                    client.writer.write(pong * 10_000)
+                    await client.writer.drain()
+        await forgotten(world)
+        assert len(read) < 5000, "of a million"
+        async with connected(session) as other:
+            assert await other.silent()
+
+
+async def test_who_floods_while_it_waits_is_sent_away() -> None:
+    world = opened(ahead_seconds=60)
+    async with serving(world), peer(world) as client:
+        client.say(op="subscribe", id=1, channels=[MARKET], since=ahead(world))
+        for number in range(1000):
+            client.say(op="ping", id=number)
+        assert (await client.told("error"))["code"] == "too_many_messages"
+        assert (await client.parting()).code == 4204
+
+
+async def test_who_goes_while_it_waits_is_forgotten() -> None:
+    world = opened()
+    async with serving(world):
+        async with peer(world) as client:
+            client.say(op="subscribe", id=1, channels=[MARKET], since=ahead(world))
+            await client.told("hello")
+            await asyncio.sleep(0.1)
+        await forgotten(world)
+        world.mine(created(2))
+        await asyncio.sleep(0.1)
+        assert not world.hub._subscribers
+
+
+async def test_a_fault_in_a_late_subscription_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = opened()
+
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    async with serving(world, faults=("a websocket session failed",)), peer(world) as client:
+        monkeypatch.setattr(world.hub, "subscribe", fails)
+        client.say(op="subscribe", id=1, channels=[MARKET], since=ahead(world))
+        await client.told("hello")
+        await asyncio.sleep(0.1)
+        world.mine(created(2))
+        assert (await client.parting()).code == 4206
+
+
+async def test_what_the_protocol_asks_for_costs_nothing() -> None:
+    """Neither the answers to the server's pings nor the word that all is over."""
+    world = opened(heartbeat=0.05, messages_per_second=1)
+    async with serving(world), peer(world) as client:
+        client.say(op="subscribe", id=1, channels=[MARKET])
+        pings = 0
+        while pings < 20:
+            frame = await client.hear()
+            if frame.opcode is Opcode.PING:
+                client.send(bytes(frame.data), Opcode.PONG)
+                pings += 1
+    world = opened(messages_per_second=1)
+    async with serving(world), peer(world) as client:
+        client.say(op="ping", id=1)
+        client.send(Parting(1000, "").serialize(), Opcode.CLOSE)
+        heard = [await client.hear() for _ in range(3)]
+        assert [frame.opcode for frame in heard] == [Opcode.TEXT, Opcode.TEXT, Opcode.CLOSE]
+        assert orjson.loads(heard[1].data)["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"HEAD /ws HTTP/1.1\r\n",
+        b"POST /ws HTTP/1.1\r\n",
+        b"GET /ws HTTP/1.0\r\n",
+        b"GET /ws HTTP/1.1\r\nContent-Length: 5\r\n",
+        b"GET /ws HTTP/1.1\r\nSec-WebSocket-Key: \xff\r\n",
+        b"GET /ws HTTP/1.1\r\nUpgrade: \xff\r\n",
+        b"GET /ws HTTP/1.1\r\nConnection: ,,\xff\r\n",
+        b"GET /ws HTTP/1.1\r\nConnection: ,,\r\n",
+    ],
+)
+async def test_what_may_not_begin_a_websocket_is_refused(request_line: bytes) -> None:
+    """Without a fault in the log, which `serving` would tell."""
+    world = opened()
+    async with serving(world):
+        host, port = world.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            request_line + b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        head = await reader.readuntil(b"\r\n")
+        assert head.split(b" ")[1] in (b"400", b"405")
+        writer.close()
+        assert not world.hub._clients
+
+
+async def test_the_http_server_keeps_nothing_of_a_websocket() -> None:
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(each, RequestHandler) for each in gc.get_objects())
+
+    world, before = opened(), kept()
+    async with serving(world), contextlib.AsyncExitStack() as stack:
+        for _ in range(5):
+            await (await stack.enter_async_context(peer(world))).told("hello")
+        await asyncio.sleep(0.1)
+        assert kept() == before
+
+
+async def test_who_is_refused_counts_for_nothing() -> None:
+    world = opened(per_address=1)
+    async with serving(world) as session:
+        async with connected(session):
+            for _ in range(3):
+                async with peer(world) as refused:
+                    assert (await refused.told("error"))["code"] == "too_many_from_address"
+        await forgotten(world)
+        assert not world.hub._addresses
+        async with connected(session) as client:
+            assert await client.silent()
+
+
+async def test_who_has_nothing_to_read_is_not_stalled_and_all_are_counted() -> None:
+    def count(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(f"lottochain_{name}", labels) or 0.0
+
+    world = opened(stall_seconds=0.2)
+    async with serving(world) as session:
+        async with connected(session) as client:
+            await client.follow(MARKET, "stats")
+            await asyncio.sleep(0.8)
+            assert await client.silent()
+            assert count("feed_connections") == 1
+            assert [count("feed_subscriptions", channel=c) for c in ("market", "stats")] == [1, 1]
+            await client.say(op="unsubscribe", id=1, channels=["stats"])
+            await client.hear()
+            assert [count("feed_subscriptions", channel=c) for c in ("market", "stats")] == [1, 0]
+        await forgotten(world)
+        assert count("feed_connections") == 0
+        assert count("feed_subscriptions", channel="market") == 0
