@@ -77,9 +77,11 @@ class Bench:
 
     async def _told(self, server: str, size: int) -> Figures:
         async with measured(server, self.cores, self.message) as (serving, load):
+            await serving.ask("collected", "collect")
             before = serving.memory
             await load.ask("connected", "connect", readers=size)
             await asyncio.sleep(0.5)  # whatever is still to be done for them
+            await serving.ask("collected", "collect")
             grown = serving.memory - before
             for _ in range(_WARM_UP):
                 await _tell(load, serving)
@@ -155,7 +157,7 @@ class Bench:
                 await asyncio.sleep(0.3)
                 for _ in range(filling if on else 20):  # until nothing more goes to who stalls
                     await _tell(load, serving)
-                took = [await _tell(load, serving) for _ in range(200)]
+                took = [await _tell(load, serving) for _ in range(400)]
                 found[on].append(percentile(took, 99))
         p99 = {on: statistics.median(values) for on, values in found.items()}
         self.console.print(

@@ -22,7 +22,7 @@ class Figures:
     Attributes:
         p50, p99: milliseconds from sending a message to the last client having it.
         cpu: microseconds of the server's processor a delivery.
-        memory: KiB a connection, before anything is told: what is told, Node collects late.
+        memory: KiB a connection, before anything is told and without garbage.
         client: microseconds of the load client's processor a delivery.
     """
 

@@ -1,7 +1,7 @@
-// What the keeper's server is measured against: `node others.js socketio|ws MESSAGE`.
+// What the keeper's server is measured against: `node --expose-gc others.js socketio|ws MESSAGE`.
 //
 // Obeys lines of JSON on its input: sends the message to everybody, with the moment that is given,
-// `at`, as a volume or as a transaction's hash. Ends with its input.
+// `at`, as a volume or as a transaction's hash; or collects what is garbage. Ends with its input.
 "use strict";
 
 const http = require("node:http");
@@ -35,5 +35,10 @@ const send = { socketio, ws }[name]();
 server.listen(0, "127.0.0.1", () => console.log(JSON.stringify({ port: server.address().port })));
 readline
   .createInterface({ input: process.stdin })
-  .on("line", (line) => send(stamped("1" + String(JSON.parse(line).at).padStart(20, "0"))))
+  .on("line", (line) => {
+    const wish = JSON.parse(line);
+    if (wish.do === "tell") return send(stamped("1" + String(wish.at).padStart(20, "0")));
+    global.gc();
+    console.log(JSON.stringify({ collected: true }));
+  })
   .on("close", () => process.exit(0));

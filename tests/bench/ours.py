@@ -1,13 +1,15 @@
 """The keeper's own server and hub: `python -m tests.bench.ours CHANNEL`, a market or "stats".
 
 Obeys lines of JSON on its input: tells everybody of a bet that was never placed, or figures that
-never were, sent `at` a given moment: several servers that are given the same one tell the same.
-Ends with its input. With the argument `patient` it does not cut off those who stop reading.
+never were, sent `at` a given moment: several servers that are given the same one tell the same; or
+collects what is garbage. Ends with its input. With the argument `patient` it does not cut off those
+who stop reading.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 from functools import partial
@@ -85,7 +87,7 @@ async def serve() -> None:
     encode = {market.address: partial(spelled, market.address) for market in fed.views}
     api = Api(fed.hub, History(Path(":memory:")), 31337, encode)
     server = Server(fed.hub, dict, list, Gate(), api)
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
+    runner = server.runner(shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     running = asyncio.create_task(fed.hub.run())
@@ -94,7 +96,12 @@ async def serve() -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), sys.stdin)
     print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
     while line := await said.readline():
-        fed.tell(json.loads(line)["at"])
+        wish = json.loads(line)
+        if wish["do"] == "collect":
+            gc.collect()
+            print(json.dumps({"collected": True}), flush=True)
+        else:
+            fed.tell(wish["at"])
     running.cancel()
 
 

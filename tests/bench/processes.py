@@ -143,7 +143,7 @@ async def instances(
     channel = message["channel"]
     command: list[str | Path] = [sys.executable, "-m", "tests.bench.ours", channel, *options]
     if server != "keeper":
-        command = ["node", HERE / "others.js", server, json.dumps(message)]
+        command = ["node", "--expose-gc", HERE / "others.js", server, json.dumps(message)]
     async with contextlib.AsyncExitStack() as stack:
         servings = [
             await stack.enter_async_context(started(core, *command)) for core in cores[:count]
