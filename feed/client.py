@@ -58,6 +58,7 @@ class Client:
         written: bytes so far.
         read: bytes that the network had taken at `read_at`, when it was last seen to take some.
         subscribe_by: it has to subscribe until then; after that it may stay.
+        beat_at: when the next heartbeat is due.
         asked_at: when it was first asked whether it is there, since something was heard of it.
         leaving: whether it was told to go; it is told nothing more.
     """
@@ -72,12 +73,14 @@ class Client:
     read: int = 0
     read_at: float = field(default_factory=time.monotonic)
     subscribe_by: float = 0.0
+    beat_at: float = 0.0
     asked_at: float = math.inf
     leaving: bool = False
 
     def __post_init__(self) -> None:
         self.written = self.unsent  # such as the answer to its handshake
         self.subscribe_by = self.read_at + self.limits.first_subscription
+        self.beat_at = self.read_at + self.limits.heartbeat_seconds
 
     @property
     def unsent(self) -> int:
@@ -127,6 +130,7 @@ class Client:
 
         So connections are found whose other end is gone without a word.
         """
+        self.beat_at += self.limits.heartbeat_seconds
         if now - self.asked_at > self.limits.stall_seconds:
             self.cut_off("silent")
         elif not (self.stale or self.slow):

@@ -12,10 +12,9 @@ import asyncio
 import math
 import secrets
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -28,7 +27,8 @@ from feed.protocol import Close, Malformed, Refused, Wish, error, message
 from keeper import metrics
 from keeper.ports import Head
 
-_SWEEP_SECONDS = 0.25  # how often slow clients are looked at
+_SWEEP_SECONDS = 0.25  # between looks at clients
+_PORTIONS = 8  # in which many clients are looked at
 _SLICE = 250  # deliveries in one turn of the event loop
 
 
@@ -46,7 +46,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
         self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
-        self._deliveries: Iterator[None] = iter(())
+        self._deliveries: Iterator[int] = iter(())
         self._news, self._emptied = asyncio.Event(), asyncio.Event()
         self._closing = False
 
@@ -140,25 +140,17 @@ class Hub:
         """For ever looks after everybody.
 
         Who does not read is cut off, who reads again is sent what is owed, and who has been
-        told everything hears so by a heartbeat.
+        told everything hears so by a heartbeat. Of thousands a part comes at a time, so that nobody
+        has to wait for that.
         """
-        seconds = self.limits.heartbeat_seconds
-        beat_at = time.monotonic() + seconds
+        pause = min(_SWEEP_SECONDS, self.limits.heartbeat_seconds)
+        queue: deque[Client] = deque()
         while True:
-            await asyncio.sleep(min(_SWEEP_SECONDS, seconds))
-            now, beat = time.monotonic(), b""
-            if now >= beat_at:
-                beat_at += seconds
-                beat = self.board.heartbeat()
-                self._deliver(None)
-            for client in self._clients:
-                if client.stalled(now):
-                    client.cut_off("stalled")
-                if now > client.subscribe_by:
-                    self.part(client, Close.NO_SUBSCRIPTION)
-                self._refresh(client)
-                if beat:
-                    client.beat(beat, now)
+            await asyncio.sleep(pause)
+            queue = queue or deque(self._clients)
+            portion = max(_SLICE, len(self._clients) // _PORTIONS)
+            for client in [queue.popleft() for _ in range(min(portion, len(queue)))]:
+                self._look_after(client, time.monotonic())
 
     # ---- for sessions: who is there, and what they want
 
@@ -248,13 +240,25 @@ class Hub:
 
     # ---- inside
 
+    def _look_after(self, client: Client, now: float) -> None:
+        if client not in self._clients:
+            return
+        if client.stalled(now):
+            client.cut_off("stalled")
+        if now > client.subscribe_by:
+            self.part(client, Close.NO_SUBSCRIPTION)
+        self._refresh(client)
+        if now >= client.beat_at:
+            self._deliver(None)
+            client.beat(self.board.heartbeat(), now)
+
     def _wake(self) -> None:
         """Lets those go on who wait for the chain to be read further."""
         self._news.set()
         self._news.clear()
 
-    def _told(self, deltas: Sequence[Delta], final: Iterable[Delta] = ()) -> Iterator[None]:
-        """Tells all of it, one client more each time it is asked to go on.
+    def _told(self, deltas: Sequence[Delta], final: Iterable[Delta] = ()) -> Iterator[int]:
+        """Tells all of it, some clients more each time it is asked to go on: so many.
 
         At last those who were told of the `final` events that they cannot change any more.
         """
@@ -265,27 +269,34 @@ class Hub:
         if channels := {channel for delta in final for channel in delta.channels}:
             frame = self.board.final()
             followed = channels & self._subscribers.keys()
-            for client in {client for channel in followed for client in self._subscribers[channel]}:
-                if not client.slow:
-                    client.send(frame)
-                    yield
+            clients = {client for channel in followed for client in self._subscribers[channel]}
+            for some in _batched(clients):
+                for client in some:
+                    if not client.slow:
+                        client.send(frame)
+                yield len(some)
 
-    def _offered(self, frames: bytes, channel: str) -> Iterator[None]:
-        clients = tuple(self._subscribers.get(channel, ()))
+    def _offered(self, frames: bytes, channel: str) -> Iterator[int]:
+        clients = self._subscribers.get(channel, ())
         metrics.FEED_MESSAGES.inc(len(clients))  # at once for all: this is where time is spent
-        for client in clients:
-            client.offer(frames, channel)
-            yield
+        for some in _batched(clients):
+            for client in some:
+                client.offer(frames, channel)
+            yield len(some)
 
-    def _begin(self, deliveries: Iterator[None]) -> None:
+    def _begin(self, deliveries: Iterator[int]) -> None:
         self._deliver(None)
         self._deliveries = deliveries
         self._deliver()
 
     def _deliver(self, most: int | None = _SLICE) -> None:
         """Goes on with what is being told; what is more than `most` waits for the next turn."""
-        if sum(1 for _ in islice(self._deliveries, most)) == most:
-            asyncio.get_running_loop().call_soon(self._deliver)
+        told = 0
+        while most is None or told < most:
+            if not (some := next(self._deliveries, 0)):
+                return
+            told += some
+        asyncio.get_running_loop().call_soon(self._deliver)
 
     def _renew(self, channels: Iterable[str]) -> None:
         """Owes a fresh snapshot to everybody who follows one of these channels."""
@@ -316,6 +327,13 @@ class Hub:
             if not followers:  # of channels there may be any number
                 del self._subscribers[channel]
             _following(channel).dec()
+
+
+def _batched(clients: Iterable[Client]) -> Iterator[tuple[Client, ...]]:
+    """All who are there now, as many at a time as are served in a turn of the event loop."""
+    there = tuple(clients)
+    for at in range(0, len(there), _SLICE):
+        yield there[at : at + _SLICE]
 
 
 def _following(channel: str) -> Gauge:

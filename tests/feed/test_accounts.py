@@ -218,11 +218,11 @@ class _Told(Hub):
         super().__init__(31337, views)
         self.told: dict[str, list[dict[str, Any]]] = {}
 
-    def _told(self, deltas: Iterable[Any], final: Iterable[Any] = ()) -> Iterator[None]:
+    def _told(self, deltas: Iterable[Any], final: Iterable[Any] = ()) -> Iterator[int]:
         for delta in deltas:
             for name in delta.channels:
                 self.told.setdefault(name, []).extend(messages(delta.frames(name, None)))
-                yield
+                yield 1
 
 
 def messages(frames: bytes) -> list[dict[str, Any]]:

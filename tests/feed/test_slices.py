@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from feed.hub import Hub
@@ -24,6 +26,7 @@ EVEN = Prediction.EVEN
 def opened(monkeypatch: pytest.MonkeyPatch, slice_: int, heartbeat: float = 25.0) -> World:
     """With slices of so many deliveries; where none, nothing is told but by who finishes it."""
     monkeypatch.setattr(Hub._deliver, "__defaults__", (slice_,))
+    monkeypatch.setattr("feed.hub._SLICE", slice_ or 1)
     world = World(heartbeat=heartbeat)
     world.mine(created(), created(1, MEGA))
     return world
@@ -140,3 +143,13 @@ async def test_the_last_events_are_told_before_parting(monkeypatch: pytest.Monke
         world.mine(bet(ANN, EVEN, 1))
         await world.hub.close(retry_after_ms=10)
         assert await types(client, 3) == ["event", "shutdown", "closed"]
+
+
+async def test_everybody_is_looked_after_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = opened(monkeypatch, 1, heartbeat=0.1)
+    async with serving(world) as session, contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(connected(session)) for _ in range(3)]
+        for client in clients:
+            await client.follow(channel())
+        for client in clients:
+            assert (await client.hear())["type"] == "heartbeat"
