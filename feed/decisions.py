@@ -242,5 +242,8 @@ def _whole(market: MarketView, r: RoundView, told: Any) -> bool:
         "oracle": r.oracle,
         "stale": False,
     }
-    votes = told["voting"]["votes"]
-    return known.items() <= told.items() and all(v["evidence"] for v in votes if v["draw"])
+    votes, proposal = told["voting"]["votes"], told["voting"]["proposal"]
+    proved = proposal and proposal["winningNumber"] == r.winning_number and told["evidenceHash"]
+    if not known.items() <= told.items() or not (proved or r.winning_number is None):
+        return False
+    return all(vote["evidence"] for vote in votes if vote["draw"])

@@ -102,7 +102,7 @@ class Oracles:
         r = self._follower.views[address].rounds.get(round_id)
         if head is None or r is None or head.timestamp < r.draw_time:
             return None
-        return await self._sound(market, r, self._told(market, r, head.timestamp, None))
+        return await self._sound(market, r, self._told(market, r, head, None))
 
     async def reports(
         self, address: str, oracle: str, round_id: int, first: int, last: int
@@ -120,14 +120,16 @@ class Oracles:
     async def run(self, seconds: float) -> None:
         """For ever looks again after so many seconds."""
         while True:
-            if head := self._follower.head:
+            head = self._follower.head
+            if head:
                 found: dict[tuple[str, int], Told] = {}
                 for market in self._markets:
                     rounds = self._follower.views[market.address].rounds.values()
                     late = [r for r in rounds if 0 <= head.timestamp - r.draw_time <= _LATELY]
                     for r in sorted(late, key=lambda r: r.draw_time)[-_MOST:]:
                         before = self._rounds.get((market.address, r.id), _UNKNOWN)
-                        telling = self._told(market, r, head.timestamp, before)
+                        head = self._follower.head or head  # it is that of the views
+                        telling = self._told(market, r, head, before)
                         if told := await self._sound(market, r, telling):
                             found[market.address, r.id] = told
                 self._rounds = found
@@ -153,50 +155,55 @@ class Oracles:
         return told
 
     async def _told(
-        self, market: ContractMarket, r: RoundView, now: int, before: Told | None
+        self, market: ContractMarket, r: RoundView, head: Head, before: Told | None
     ) -> Told:
-        """What is known of a round; what cannot be learnt now stays as it was.
+        """What is known of a round at a block; what cannot be learnt now stays as it was.
 
         Raises ChainError where nothing was.
         """
+        # All at this block, though the view goes on while others are asked.
+        status, result, over = r.status_at(head.timestamp).name, r.winning_number, r.book.finished
         asked, voting, down = (before or _UNKNOWN)["asked"], (before or _UNKNOWN)["voting"], False
         try:
             asked = _decoded(await self._store.get(_key(market, r.id))) or asked
         except StoreDown:
             down = True
         number = voting and voting["proposal"] and voting["proposal"]["winningNumber"]
-        if not (r.book.finished and voting and r.winning_number in (None, number)):
+        if not (over and voting and result in (None, number)):
             try:
-                voting = await self._voting(market, r)
+                voting = await self._voting(market, r, head.number)
             except ChainError:  # who follows the chain says why
                 if before is None:
                     raise
-        fits = asked and r.winning_number in (None, asked.get("winningNumber"))
-        age = time.time() - asked["askedAt"] if asked else now - r.draw_time
+        fits = asked and result in (None, asked.get("winningNumber"))
+        age = time.time() - asked["askedAt"] if asked else head.timestamp - r.draw_time
         return {
             "market": market.address,
             "game": market.game.name,
             "roundId": r.id,
             "drawTime": r.draw_time,
-            "status": r.status_at(now).name,
-            "winningNumber": r.winning_number,
+            "status": status,
+            "winningNumber": result,
             "oracle": r.oracle,
             "voting": voting,
             "asked": asked,
             "evidenceHash": asked.get("evidenceHash") if asked and fits else None,
-            "stale": down or (age > _SILENT and not r.book.finished),
+            "stale": down or (age > _SILENT and not over),
         }
 
-    async def _voting(self, market: ContractMarket, r: RoundView) -> Told | None:
-        """What a committee has come to, now; None when one account decides. Raises ChainError."""
+    async def _voting(self, market: ContractMarket, r: RoundView, at: int) -> Told | None:
+        """What a committee has come to; None when one account decides. Raises ChainError.
+
+        All of it is as it was after the block `at`: a node that is behind does not have that.
+        """
         by = market.address, r.oracle
         if self._alone.get(by, 0.0) > time.monotonic():
             return None
         oracle = self._oracle(market, r.oracle)
         try:
-            s = await oracle.standing(r.id, None)
+            s = await oracle.standing(r.id, None, at)
             voters = s.committee.reporters
-            votes = await asyncio.gather(*(oracle.vote_of(r.id, v) for v in voters))
+            votes = await asyncio.gather(*(oracle.vote_of(r.id, v, at) for v in voters))
         except (WrongContract, Reverted):
             self._alone[by] = time.monotonic() + _NOBODY
             return None

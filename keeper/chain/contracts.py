@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import datetime as dt
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from hexbytes import HexBytes
 
@@ -17,6 +17,8 @@ from keeper.domain.draw import Draw, Game
 from keeper.errors import ChainError, Reverted, RpcRefused, TooLong, WrongContract
 from keeper.ports import ChainEvent, Committee, Head, Report, RoundInfo, RoundStatus, Standing
 
+At = int | Literal["latest"]
+"""A block by its number, or the newest that the node has."""
 _EPOCH = dt.date(1970, 1, 1)
 _SEATS = 15  # reporters of a committee at most
 _REPORTS = 2**20  # bytes of JSON in which a node tells reports: some 700
@@ -42,12 +44,14 @@ class Contract:
         """The data of a call."""
         return str(self._contract.encode_abi(function, args))
 
-    async def call(self, function: str, *args: Any) -> Any:
-        """What a view returns at the newest block; several values as a list.
+    async def call(self, function: str, *args: Any, at: At = "latest") -> Any:
+        """What a view returns after the block `at`; several values as a list.
 
-        Raises ChainError, WrongContract when what stands at the address has no such view.
+        Raises ChainError, also when the node does not have that block; WrongContract when what
+        stands at the address has no such view.
         """
-        return await self.rpc.ask(self._contract.functions[function](*args).call())
+        view = self._contract.functions[function](*args)
+        return await self.rpc.ask(view.call(block_identifier=at))
 
 
 class ContractMarket(Contract):
@@ -103,7 +107,7 @@ class ContractOracle(Contract):
         self._market = market.address
         self._committee: Committee | None = None
 
-    async def committee(self) -> Committee:
+    async def committee(self, at: At = "latest") -> Committee:
         """Who decides, and how; asked once, for it never changes.
 
         Raises WrongContract when there is an ordinary account or another contract, or one whose
@@ -112,7 +116,8 @@ class ContractOracle(Contract):
         if self._committee is None:
             views = ("reporters", "quorum", "disputeWindow", "guardian")
             try:
-                reporters, *terms = await asyncio.gather(*map(self.call, views))
+                asking = (self.call(view, at=at) for view in views)
+                reporters, *terms = await asyncio.gather(*asking)
             except Reverted as exc:
                 raise WrongContract(f"{self.address} is no ResultOracle") from exc
             self._check(*terms[:2])
@@ -121,28 +126,28 @@ class ContractOracle(Contract):
             self._committee = Committee(tuple(reporters), *terms)
         return self._committee
 
-    async def standing(self, round_id: int, account: str | None) -> Standing:
+    async def standing(self, round_id: int, account: str | None, at: At = "latest") -> Standing:
         """How far the committee has come with a round; with the vote of one of its reporters.
 
-        Raises WrongContract as `committee` does.
+        After the block `at`. Raises WrongContract as `committee` does.
         """
-        committee = await self.committee()
-        at = self._market, round_id
+        committee = await self.committee(at)
         (ballot, _), (number, _, finalizable_at) = await asyncio.gather(
-            self.call("ballot", *at), self.call("proposal", *at)
+            *(self.call(view, self._market, round_id, at=at) for view in ("ballot", "proposal"))
         )
         self._check(ballot, finalizable_at)
         reporter = account if account in committee.reporters else None
-        vote = await self.vote_of(round_id, reporter) if reporter else None
+        vote = await self.vote_of(round_id, reporter, at) if reporter else None
         return Standing(committee, ballot, vote, number, finalizable_at)
 
     def _check(self, *numbers: int) -> None:
         if any(number > _MOST for number in numbers):
             raise WrongContract(f"{self.address} tells a number that makes no sense")
 
-    async def vote_of(self, round_id: int, reporter: str) -> Draw | None:
-        """What a reporter says was drawn, in the standing ballot."""
-        voted, (days, whites, special) = await self.call("voteOf", self._market, round_id, reporter)
+    async def vote_of(self, round_id: int, reporter: str, at: At = "latest") -> Draw | None:
+        """What a reporter says was drawn, in the ballot that stands after a block."""
+        of = self._market, round_id, reporter
+        voted, (days, whites, special) = await self.call("voteOf", *of, at=at)
         try:
             return _draw(days, whites, special) if voted else None
         except OverflowError as exc:

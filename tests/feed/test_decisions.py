@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +385,31 @@ async def test_without_what_is_shared_it_comes_from_the_chain_once(story: Story)
         story.mine()
         assert await get(session) == told
         assert story.known.asked["read"] == 1
+
+
+def undecided(told: dict[str, Any]) -> None:
+    told["voting"] = voting(None, None, None, number=None)
+
+
+def partly(told: dict[str, Any]) -> None:
+    told["voting"] = voting(None, None, TRUE, ballot=2, number=None)
+
+
+def otherwise(told: dict[str, Any]) -> None:
+    told["voting"]["proposal"]["winningNumber"] = 14
+
+
+@pytest.mark.parametrize("change", [undecided, partly, otherwise])
+async def test_a_committee_that_has_not_come_to_the_result_is_not_kept(
+    story: Story, change: Callable[[dict[str, Any]], None]
+) -> None:
+    """A node that is behind would tell so of a round that has one."""
+    story.decided()
+    change(story.known.older[POWER, 1])
+    store = MemoryStore()
+    async with serving(story, results=story.known, store=store) as session:
+        await get(session)
+    assert not store._kept
 
 
 @pytest.mark.parametrize("what", ["final", "recent", "incomplete", "stale"])

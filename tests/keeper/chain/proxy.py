@@ -101,6 +101,8 @@ class Proxy:
             if params[at] in _TAGS:
                 params[at] = hex(head)
             elif str(params[at]).startswith("0x") and int(params[at], 16) > head:
+                if method != "eth_getBlockByNumber":
+                    return {"error": {"code": -32000, "message": "header not found"}}
                 return {"result": None}
         if method == "eth_getLogs":
             query = params[0] = dict(params[0])

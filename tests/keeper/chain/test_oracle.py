@@ -12,7 +12,7 @@ from demo.publishers import Publishers
 from keeper.chain import abi
 from keeper.chain.contracts import ContractMarket, ContractOracle, report
 from keeper.chain.rpc import Rpc
-from keeper.errors import Reverted, WrongContract
+from keeper.errors import Reverted, RpcRefused, WrongContract
 from tests.keeper.chain.committee import DATE, DRAWN, LIE, vote
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import Home
@@ -53,6 +53,7 @@ async def test_committee_votes_and_proposal(
     empty = await seen.standing(1, me)
     assert (empty.ballot, empty.vote, empty.finalizable_at) == (1, None, 0)
 
+    before = await chain.number()
     await vote(oracle, decided, me, LIE)
     assert (await seen.standing(1, me)).vote == LIE == await seen.vote_of(1, me)
     for account in (other, ANN, None):
@@ -64,6 +65,12 @@ async def test_committee_votes_and_proposal(
     await oracle.do(ADMIN, "veto", decided.address, 1)
     again = await seen.standing(1, me)
     assert (again.ballot, again.vote, again.finalizable_at) == (2, None, 0)
+    # As it was after a block; a node that does not have that refuses.
+    assert await seen.standing(1, me, before) == empty
+    assert await seen.standing(1, me, await chain.number() - 1) == proposed
+    assert await seen.vote_of(1, me, before) is None
+    with pytest.raises(RpcRefused):
+        await seen.vote_of(1, me, await chain.number() + 1)
 
     # Its events are understood too, structs included.
     (log, *_) = await chain.rpc("eth_getLogs", {"address": oracle.address, "fromBlock": "0x0"})
@@ -101,8 +108,8 @@ async def test_a_number_that_makes_no_sense_is_of_no_committee(
     """Any contract may be named as an oracle, and no JSON holds what a uint256 does."""
     own, most = ContractOracle.call, 2**63 - 1
 
-    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
-        told = await own(self, function, *args)
+    async def call(self: ContractOracle, function: str, *args: Any, **at: Any) -> Any:
+        told = await own(self, function, *args, **at)
         return told if function != view else [0, 0, most] if function == "proposal" else wrong
 
     wrong: Any = [most, 0] if view == "ballot" else most

@@ -186,10 +186,10 @@ async def test_an_account_is_seldom_asked_whether_it_is_a_committee(
 ) -> None:
     asked, own = 0, ContractOracle.call
 
-    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
+    async def call(self: ContractOracle, function: str, *args: Any, **at: Any) -> Any:
         nonlocal asked
         asked += 1
-        return await own(self, function, *args)
+        return await own(self, function, *args, **at)
 
     monkeypatch.setattr(ContractOracle, "call", call)
     market = ContractMarket(rpc, deployed.address, deployed.game, deployed.block)
@@ -211,8 +211,8 @@ async def test_an_oracle_that_tells_nonsense_ends_nothing(
     own = ContractOracle.call
     nonsense: Any = 2**200
 
-    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
-        return nonsense if function == "disputeWindow" else await own(self, function, *args)
+    async def call(self: ContractOracle, function: str, *args: Any, **at: Any) -> Any:
+        return nonsense if function == "disputeWindow" else await own(self, function, *args, **at)
 
     monkeypatch.setattr(ContractOracle, "call", call)
     async with telling(market, MemoryStore()) as told:
@@ -240,12 +240,12 @@ async def test_what_cannot_be_read_stays_and_after_the_end_nothing_is_asked(
 ) -> None:
     asked, failing, own = 0, False, ContractOracle.standing
 
-    async def standing(self: ContractOracle, round_id: int, account: str | None) -> Standing:
+    async def standing(self: ContractOracle, *args: Any) -> Standing:
         nonlocal asked
         asked += 1
         if failing:
             raise ChainError("not now")
-        return await own(self, round_id, account)
+        return await own(self, *args)
 
     monkeypatch.setattr(ContractOracle, "standing", standing)
     async with telling(market, MemoryStore()) as told:
@@ -294,7 +294,7 @@ async def test_a_round_of_long_ago_is_read_when_somebody_asks(
         assert (told["status"], told["winningNumber"]) == ("FINALIZED", 64)
         assert [v["draw"] for v in told["voting"]["votes"]] == [None, *[DRAWN.plain()] * 2]
 
-        async def fail(*_: Any) -> Any:
+        async def fail(*_: Any, **__: Any) -> Any:
             raise fault
 
         monkeypatch.setattr(ContractOracle, "call", fail)

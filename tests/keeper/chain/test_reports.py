@@ -185,8 +185,8 @@ async def test_more_reporters_than_a_committee_has_are_none(
 ) -> None:
     own = ContractOracle.call
 
-    async def call(self: ContractOracle, function: str, *args: Any) -> Any:
-        told = await own(self, function, *args)
+    async def call(self: ContractOracle, function: str, *args: Any, **at: Any) -> Any:
+        told = await own(self, function, *args, **at)
         return told * 6 if function == "reporters" else told
 
     monkeypatch.setattr(ContractOracle, "call", call)

@@ -161,6 +161,37 @@ async def test_an_old_decision_comes_from_the_chain_and_once_it_was_read_from_re
         assert not [line for line in fourth.running.lines if line["level"] == "error"]
 
 
+async def test_a_node_that_is_behind_does_not_say_how_a_round_was_decided(
+    home: Home,
+    chain: Chain,
+    decided: Deployed,
+    oracle: DeployedOracle,
+    redis: RedisServer,
+    node: Proxy,
+) -> None:
+    """It is asked while the other turns calls away, and what it had told would be kept."""
+    await chain.move_to(DRAW)
+    before = await chain.number()
+    await decide(chain, decided, oracle)
+
+    def turns_calls_away(method: str, _: list[Any]) -> None:
+        node.http = 503 if method == "eth_call" else 0
+
+    async with proxied(chain.url) as behind:
+        behind.frozen = before
+        urls = f"{node.url},{behind.url}"
+        async with web(home, REDIS_URL=redis.url, RPC_URL=urls, LOG_BLOCKS="100") as one:
+            node.before = turns_calls_away
+            async with one.session.get(DECISION) as response:
+                await problem(response, 503)
+                assert (await response.json())["code"] == "no_chain"
+            assert [method for method, _ in behind.seen].count("eth_call")
+            node.before, node.http = None, 0
+    async with web(home, REDIS_URL=redis.url, RPC_URL=node.url, LOG_BLOCKS="100") as other:
+        told = await get(other.session)
+        assert (told["voting"]["ballot"], told["evidenceHash"]) == (2, hash_of(4))
+
+
 @pytest.mark.parametrize("code", [SILENT, REVERTS, ABSURD])
 async def test_a_hostile_oracle_is_told_of_as_none_and_others_stay_as_they_are(
     home: Home, chain: Chain, decided: Deployed, oracle: DeployedOracle, code: str
