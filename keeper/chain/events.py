@@ -8,6 +8,7 @@ poll: what an endpoint's index had left out is told late.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from keeper.errors import ChainError, RpcDown
 from keeper.ports import ChainEvent, Head
 
 DEPTH = 64  # blocks that may be replaced, or missing for a while, on a chain that is the same
+_DOUBT = 15.0  # seconds after a start in which the better nodes are found
 
 Markets = Sequence[ContractMarket]
 
@@ -70,14 +72,19 @@ class EventFeed:
         self.forget()
 
     def forget(self, read: Head | None = None) -> None:
-        """The next poll begins with the first event; or after what was read, if that still is."""
+        """The next poll begins with the first event; or after what was read, if that still is.
+
+        For a while a chain that is shorter than that is taken for a node that is behind.
+        """
+        self._trusting = time.monotonic() + (_DOUBT if read else 0.0)
         self._chain = [read] if read else []  # the blocks remembered, the last is the cursor
         self._events: list[ChainEvent] = []  # of these blocks but the first
 
     async def poll(self) -> Batch:
         """The next events. Raises ChainError; the next poll then begins at the same place."""
         old, newest = self._chain, await self._rpc.head()
-        if newest in old[:-1]:
+        shorter = old and newest.number < old[0].number and time.monotonic() < self._trusting
+        if newest in old[:-1] or shorter:
             behind = f"stands at block {newest.number}, {old[-1].number} was read"
             raise RpcDown(f"{self._rpc.where} {behind}")
         stand = old[:]

@@ -30,7 +30,8 @@ from tests.keeper.chain.following import (
     seen_through,
     state,
 )
-from tests.keeper.chain.proxy import Proxy
+from tests.keeper.chain.proxy import Proxy, proxied
+from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import BETTORS, Chain, Deployed, E
 
 ANN, BOB, CAT = BETTORS[:3]
@@ -195,6 +196,35 @@ async def test_a_file_that_is_of_no_use_is_read_anew(
     assert third.first == await chain.number() - DEPTH == extent(file)[0]
     own = ContractMarket(rpc, busy.address, busy.game, busy.block)
     assert third.views == await fresh_state(rpc, [own])
+
+
+@pytest.mark.parametrize("better", [True, False])
+async def test_a_node_behind_the_history_is_no_reason_to_read_anew(
+    chain: Chain, busy: Deployed, node: Proxy, tmp_path: Path, better: bool
+) -> None:
+    """It is waited for, or another that has all is found, be that slow."""
+    file = tmp_path / "history.sqlite"
+    await chain.rpc("anvil_mine", hex(200), hex(2))
+    first = await seen(chain, node, busy, file)
+    node.delay = 0.3
+    kept = History(file, SUBJECT)
+    with contextlib.closing(kept), structlog.testing.capture_logs() as lines:
+        async with proxied(chain.url) as behind:
+            behind.frozen = extent(file)[0] - 1
+            urls = [behind.url, node.url] if better else [behind.url]
+            async with (
+                seen_through(busy, *urls) as (rpc, own),
+                following(rpc, [own], 30, archive=kept) as follower,
+            ):
+                await until(lambda: len(behind.seen) > 5)
+                if not better:
+                    assert follower.head is None
+                    behind.frozen = None
+                await caught_up(follower, chain)
+                assert state(follower) == first.views
+    logged = [line["event"] for line in lines]
+    assert "cannot follow the chain" in logged
+    assert OTHER_CHAIN not in logged
 
 
 async def test_a_change_deeper_than_what_was_settled_is_read_anew(
