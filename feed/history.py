@@ -124,12 +124,13 @@ class History:
             while page := await threaded(self._page, last, upto, found):
                 take(page)
                 last = position(page[-1])
+            sealed = self._sealed(found, upto)
         except HistoryError:
             raise
         except Exception as exc:  # what a file tells may be wrong in any way
             why = f"what it holds does not fit ({type(exc).__name__}: {exc!s:.80})"
             raise HistoryError(self._useless(why)) from exc
-        if extent.digest != self._sealed(found, upto):
+        if extent.digest != sealed:
             raise HistoryError(self._useless("it does not hold what was written"))
         await threaded(self._go_on, upto, found)
         return upto

@@ -32,8 +32,6 @@ EVENTS = sa.Table(
     sa.Column("name", sa.String, nullable=False),
     sa.Column("args", sa.JSON, nullable=False),  # money as decimal strings
     sa.Index("by_user", "user", "name"),
-    sa.Index("by_round", "market", "round"),
-    sa.Index("by_name", "name", "market"),
 )
 EXTENT = sa.Table(
     "extent",

@@ -163,6 +163,8 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "read further than it was": (sql("UPDATE extent SET block = block + 1"), ANEW),
     "at another time": (sql("UPDATE extent SET time = time + 1"), ANEW),
+    "with bytes for a hash": (sql("UPDATE extent SET hash = CAST(hash AS BLOB)"), ANEW),
+    "with bytes for a time": (sql("UPDATE extent SET time = x'00'"), ANEW),
     "to a block without a number": (sql("UPDATE extent SET block = 'x'"), ANEW),
     "of another chain": (sql("UPDATE extent SET subject = '1 and others'"), ANEW),
     "broken JSON": (sql("UPDATE events SET args = '{\"' WHERE name = 'BetPlaced'"), ANEW),
