@@ -22,6 +22,7 @@ At = int | Literal["latest"]
 _EPOCH = dt.date(1970, 1, 1)
 _SEATS = 15  # reporters of a committee at most
 _REPORTS = 2**20  # bytes of JSON in which a node tells reports: some 700
+_ANSWER = 4096  # bytes of JSON: no view that is asked has half as much to tell
 _MOST = 2**63 - 1  # of a number that a committee may tell: JSON holds no more
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
@@ -51,7 +52,10 @@ class Contract:
         stands at the address has no such view.
         """
         view = self._contract.functions[function](*args)
-        return await self.rpc.ask(view.call(block_identifier=at))
+        try:
+            return await self.rpc.ask(view.call(block_identifier=at), _ANSWER)
+        except TooLong as exc:
+            raise WrongContract(f"{self.address} has too much to tell") from exc
 
 
 class ContractMarket(Contract):

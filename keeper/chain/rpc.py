@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ T = TypeVar("T")
 MAX_ANSWER = 32 << 20  # bytes; a full chunk of logs is far below
 LOOK_EVERY = 3.0  # seconds
 LONGEST_REST = 60.0  # seconds without a look at a node that is down
+_most = ContextVar("most", default=MAX_ANSWER)  # bytes of the answers that are asked for
 _UNASKED = "was not asked yet"
 _AT_ONCE = 8  # requests; nodes refuse those who ask too much
 # HTTP: the node, or what stands before it, did not look at the request.
@@ -72,11 +74,11 @@ class Node:
         self._session = aiohttp.ClientSession(timeout=limit, headers=headers)
         self._send = partial(self._session.post, url, allow_redirects=False)
 
-    async def ask(self, request: bytes, most: int = 0) -> Any:
+    async def ask(self, request: bytes, most: int = MAX_ANSWER) -> Any:
         """What it answers, be it an error. One that has a fault is looked at before.
 
         Raises RpcDown when what comes is no answer, or the node cannot be used; TooLong when it
-        is of more than `most` bytes, if that is given.
+        is of more than `most` bytes, a number below that of any answer.
         """
         if self.fault:
             await asyncio.wait([self.look()])
@@ -132,17 +134,17 @@ class Node:
             if self.look_at == due:  # else it failed otherwise meanwhile
                 self.fault, self._rest = "", LOOK_EVERY
 
-    async def _post(self, request: bytes, most: int = 0) -> Any:
+    async def _post(self, request: bytes, most: int = MAX_ANSWER) -> Any:
         """What it answers; an error's message is one short line without what must not be told."""
         body = bytearray()
         # Begun only when its turn has come.
         async with self._few, self._send(data=request) as response:
             async for chunk in response.content.iter_any():
                 body += chunk
-                if most and len(body) > most:
-                    raise TooLong(f"{self.where} has more to tell than {most} bytes")
                 if len(body) > MAX_ANSWER:
                     raise ValueError("too long an answer")
+                if len(body) > most:
+                    raise TooLong(f"{self.where} has more to tell than {most} bytes")
         # Nodes tell of errors with any status: what matters is whether JSON came.
         no_json = response.status != 200 and not body.lstrip().startswith(b"{")
         if no_json or response.status in _TURNED_AWAY:
@@ -207,10 +209,17 @@ class Rpc(AsyncJSONBaseProvider):
         except Exception as exc:  # web3 and what is below it fail in any way on a bad answer
             raise self._told(exc) from exc
 
-    async def ask(self, request: Awaitable[T]) -> T:
-        """The answer to a request made with `w3`. Raises ChainError and nothing else."""
-        with self.asking():
-            return await request
+    async def ask(self, request: Awaitable[T], most: int = MAX_ANSWER) -> T:
+        """The answer to a request made with `w3`. Raises ChainError and nothing else.
+
+        TooLong when it is one of more than `most` bytes of JSON.
+        """
+        before = _most.set(most)
+        try:
+            with self.asking():
+                return await request
+        finally:
+            _most.reset(before)
 
     async def broadcast(self, raw: str) -> None:
         """Sends a signed transaction to every node.
@@ -247,17 +256,17 @@ class Rpc(AsyncJSONBaseProvider):
 
     async def logs(self, query: Mapping[str, Any], most: int) -> Any:
         """Logs as the node tells them, in JSON of `most` bytes. Raises ChainError, TooLong."""
-        answer = await self.make_request(RPCEndpoint("eth_getLogs"), [query], most)
+        answer = await self.ask(self.make_request(RPCEndpoint("eth_getLogs"), [query]), most)
         if why := _message(answer):
             raise RpcRefused(f"{self.where} refuses: {why}")
         return answer["result"]
 
-    async def make_request(self, method: RPCEndpoint, params: Any, most: int = 0) -> RPCResponse:
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """For web3: the answer of the first node that gives one. Raises RpcDown, TooLong."""
         request, failed = self.encode_rpc_request(method, params), list[str]()
         for node in self._ranked():
             try:
-                answer: RPCResponse = await node.ask(request, most)
+                answer: RPCResponse = await node.ask(request, _most.get())
             except RpcDown as exc:
                 failed.append(str(exc))
                 continue

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_utils.address import to_checksum_address
 
 from demo.publishers import Publishers
 from keeper.chain import abi
@@ -95,6 +96,23 @@ async def test_a_vote_on_no_date_is_no_vote_of_a_committee(
     address = await chain.deploy_code("0x61010e80600c6000396000f3" + same.hex())
     with pytest.raises(WrongContract, match="on no date"):
         await ContractOracle(market, address).vote_of(1, ANN)
+
+
+@pytest.mark.parametrize("ends", ["f3", "fd"])
+async def test_a_contract_that_has_no_end_of_words_is_no_committee(
+    chain: Chain, market: ContractMarket, ends: str
+) -> None:
+    """Nor is the node to blame. What it says, or refuses with, is 3 MB, and is not decoded."""
+    much = 100_000
+    code = f"60205f5262{much:06x}60205263{64 + 32 * much:08x}5f{ends}"
+    address = to_checksum_address("0x" + "fb" * 20)
+    await chain.rpc("anvil_setCode", address, "0x" + code)
+    oracle = ContractOracle(market, address)
+    for asking in (oracle.committee(), oracle.vote_of(1, ANN)):
+        with pytest.raises(WrongContract, match="has too much to tell"):
+            await asking
+    assert [node.fault for node in market.rpc._nodes] == [""]
+    assert await market.rpc.head()
 
 
 @pytest.mark.parametrize("view", ["quorum", "disputeWindow", "ballot", "proposal"])
