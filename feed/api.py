@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from operator import is_
 from typing import Any, Protocol
@@ -37,6 +38,7 @@ from keeper.projection import MarketView, RoundView
 
 NEWS_SECONDS, BETS_SECONDS, FINISHED_SECONDS = 10, 60, 15 * 60  # how long caches may keep it
 _KEPT, _KEPT_BYTES = 4096, 32 * 2**20  # answers
+_HURRY = 0.5  # seconds in which the evidence for a result is told, or not
 _BATCH = 100  # rounds in one transaction that claims
 
 _Json = dict[str, Any]
@@ -154,13 +156,13 @@ class Api:
         """A round; once it has a result with the hash of the evidence, be it from the chain."""
         market, r = self._find(asked)
         told = self._told(market, r)
-        if told["evidenceHash"] is None and r.winning_number is not None:
-            try:
-                decision = await self._decision(market, r)
-            except Problem:  # all else is known
-                return _Passing(told)
-            told |= {"evidenceHash": decision and decision["evidenceHash"]}
-        return told
+        if told["evidenceHash"] or r.winning_number is None or not self._decisions:
+            return told
+        decision = None
+        with suppress(Problem):  # all else is known
+            decision = await self._decisions.of(market, r, self._board(), _HURRY)
+        found = decision and decision["evidenceHash"]
+        return told | {"evidenceHash": found} if found else _Passing(told)
 
     async def _rounds(self, asked: OfRounds) -> _Json:
         """Rounds by their draws, the latest first."""
@@ -180,9 +182,10 @@ class Api:
 
     async def _oracle(self, asked: OfRound) -> _Json:
         """How a round is decided."""
-        if (told := await self._decision(*self._find(asked))) is None:
-            raise Problem(404, "unknown_decision", "nothing is known of how it is decided")
-        return {**told}
+        of = *self._find(asked), self._board()
+        if told := self._decisions and await self._decisions.of(*of):
+            return {**told}
+        raise Problem(404, "unknown_decision", "nothing is known of how it is decided")
 
     # ---- of a user
 
@@ -308,9 +311,6 @@ class Api:
         """A round, and the hash of the evidence for its result where that is known."""
         known = self._decisions and self._decisions.known(market, r)
         return of_round(market, r, self._board().now) | {"evidenceHash": known}
-
-    async def _decision(self, market: MarketView, r: RoundView) -> Mapping[str, Any] | None:
-        return await self._decisions.of(market, r, self._board()) if self._decisions else None
 
     def _bets_of(self, market: MarketView, r: RoundView, user: str) -> _Json:
         book, n = r.book, r.winning_number

@@ -17,8 +17,8 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError
 from feed.board import Board
 from feed.http import Problem
 from feed.reports import Reports, Votes
-from feed.store import Near, shared
-from keeper.errors import ChainError, WrongContract
+from feed.store import Shared
+from keeper.errors import ChainError, RpcRefused, WrongContract
 from keeper.ports import Head, Report, Store
 from keeper.projection import MarketView, RoundView
 
@@ -27,6 +27,7 @@ Told = Mapping[str, Any]
 _Reading = Callable[[], Coroutine[Any, Any, Told | None]]
 
 _SHARED = 30 * 86_400.0  # seconds for which what is final is kept
+_ALONE = 600.0  # and what was read while nobody could tell what the sources had said
 _AT_ONCE, _WAITING = 4, 64  # rounds that are read, and asked for, at a time
 _PATIENCE, _LONGEST = 15.0, 60.0  # seconds for which somebody waits, and a round is read
 _DEPTH = 64  # blocks after a round's end, so that whichever node is asked has that
@@ -66,7 +67,7 @@ class Decisions:
 
     def __init__(self, results: Results, store: Store, chain_id: int, chunk: int = 1000) -> None:
         self._results, self._chain_id, self._chunk = results, chain_id, chunk
-        self._store = Near(store, _SHARED)
+        self._store = Shared(store, _SHARED)
         self._reading: dict[str, asyncio.Task[Told | None]] = {}
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._reports: dict[str, Reports] = {}
@@ -76,10 +77,13 @@ class Decisions:
         told = self._results.of(market.address, r.id) or {}
         return told.get("evidenceHash")
 
-    async def of(self, market: MarketView, r: RoundView, board: Board) -> Told | None:
+    async def of(
+        self, market: MarketView, r: RoundView, board: Board, patience: float | None = None
+    ) -> Told | None:
         """How a round is decided; None before its draw, or when nobody can tell.
 
-        Raises Problem when the chain cannot be asked now. One of the latest rounds that is not
+        Raises Problem when the chain cannot be asked now, or does not tell within `patience`,
+        seconds; what is kept by then is told the next time. One of the latest rounds that is not
         over is told of all the same, without evidence.
         """
         if board.now < r.draw_time:
@@ -87,10 +91,14 @@ class Decisions:
         final = is_over(r, board) and board.position.block - r.ended_in >= _DEPTH
         known = None if final else self._results.of(market.address, r.id)
         key = f"lottochain:{self._chain_id}:decision:{market.address}:{r.id}:{r.ended_in}"
-        reading = partial(self._final if final else partial(self._read, known), key, market, r)
+        whole = partial(_whole, market, r)
+        kept: Told | None = await self._store.get(key, whole) if final else None
+        if kept:
+            return kept
+        reading = partial(self._final if final else self._read, known, key, market, r, board)
         try:
-            async with asyncio.timeout(_PATIENCE):
-                return await asyncio.shield(self._once(key, partial(reading, board)))
+            async with asyncio.timeout(patience or _PATIENCE):
+                return await asyncio.shield(self._once(key, reading))
         except (TimeoutError, ChainError) as exc:
             if known:
                 return _with(known, {})
@@ -112,16 +120,20 @@ class Decisions:
         if not task.cancelled():
             task.exception()  # maybe nobody waits for it any more
 
-    async def _final(self, key: str, market: MarketView, r: RoundView, board: Board) -> Told | None:
-        """What can change no more, from what is kept or from the chain; then it is kept."""
-        made = partial(self._read, None, key, market, r, board)
-        return await shared(self._store, key, _SHARED, made, partial(_whole, market, r))
+    async def _final(
+        self, known: Told | None, key: str, market: MarketView, r: RoundView, board: Board
+    ) -> Told | None:
+        """What can change no more; then it is kept."""
+        told = await self._read(known, key, market, r, board)
+        if told and _whole(market, r, told):
+            await self._store.put(key, told, _ALONE if told["stale"] else None)
+        return told
 
     async def _read(
         self, known: Told | None, key: str, market: MarketView, r: RoundView, board: Board
     ) -> Told | None:
         """What is known, or the chain has, with the evidence. Raises ChainError, TimeoutError."""
-        async with self._few, asyncio.timeout(_LONGEST):
+        async with asyncio.timeout(_LONGEST), self._few:
             told = known or await self._results.read(market.address, r.id)
             if told is None or not (votes := _votes(told)):
                 return told and _with(told, {})
@@ -132,7 +144,7 @@ class Decisions:
                 del self._reports[next(iter(self._reports))]
             last, decided = r.ended_in or board.position.block, r.winning_number is not None
             at = told["voting"]["ballot"], votes, last, board.now
-            with suppress(WrongContract):
+            with suppress(WrongContract, RpcRefused):
                 return _with(told, await reports.read(*at, decided=decided))
             return _with(told, {})  # nobody can tell
 
@@ -240,7 +252,6 @@ def _whole(market: MarketView, r: RoundView, told: Any) -> bool:
         "status": r.book.status.name,
         "winningNumber": r.winning_number,
         "oracle": r.oracle,
-        "stale": False,
     }
     votes, proposal = told["voting"]["votes"], told["voting"]["proposal"]
     proved = proposal and proposal["winningNumber"] == r.winning_number and told["evidenceHash"]

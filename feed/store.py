@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import orjson
 import structlog
@@ -26,8 +26,6 @@ from keeper.errors import StoreDown
 from keeper.ports import Store
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 _CONNECTIONS = 16  # to a Redis at a time; who finds none free waits
 _PATIENCE = 1.0  # seconds for a connection, and for an answer
@@ -62,32 +60,6 @@ class MemoryStore:
         return value if self._clock() < until else None
 
 
-async def shared(
-    store: Store,
-    key: str,
-    seconds: float,
-    make: Callable[[], Awaitable[T]],
-    sound: Callable[[Any], bool],
-) -> T:
-    """What is kept as JSON under a key; else it is made, and kept for so long.
-
-    Only what is sound counts, and is kept: others may have written it, or a part of it. A store
-    that is down, or slow, is passed over. Raises what `make` does.
-    """
-    with contextlib.suppress(StoreDown, TimeoutError, ValueError):
-        async with asyncio.timeout(_HURRY):
-            kept = await store.get(key)
-        if kept is not None and len(kept) <= _LONGEST and sound(told := orjson.loads(kept)):
-            found: T = told
-            return found
-    made = await make()
-    if sound(made):
-        with contextlib.suppress(StoreDown, TimeoutError):
-            async with asyncio.timeout(_HURRY):
-                await store.put(key, orjson.dumps(made), seconds)
-    return made
-
-
 class RedisStore:
     """A `keeper.ports.Store` that is shared. It never shows the Redis's URL or its words."""
 
@@ -104,26 +76,36 @@ class RedisStore:
             return None if value is None else bytes(value)
 
 
-class Near:
-    """A `keeper.ports.Store` before another: what this process put or got before is at hand.
+class Shared:
+    """Values that never change, as JSON. What this process put or got is at hand for it.
 
-    For values that never change. Where the other is down this one goes on alone.
+    A store that is down, or slow, is passed over.
     """
 
     def __init__(self, far: Store, seconds: float) -> None:
-        """What is got is at hand for so many seconds."""
+        """Each value is kept for so long."""
         self._near, self._far, self._seconds = MemoryStore(), far, seconds
 
-    async def put(self, key: str, value: bytes, seconds: float) -> None:
-        await self._near.put(key, value, seconds)
-        await self._far.put(key, value, seconds)
+    async def get(self, key: str, sound: Callable[[Any], bool]) -> Any:
+        """What is kept and sound, for others may have written it, or a part of it; else None."""
+        for store in (self._near, self._far):
+            with contextlib.suppress(StoreDown, TimeoutError, ValueError):
+                async with asyncio.timeout(_HURRY):
+                    kept = await store.get(key)
+                if kept and len(kept) <= _LONGEST and sound(value := orjson.loads(kept)):
+                    if store is self._far:
+                        await self._near.put(key, kept, self._seconds)
+                    return value
+        return None
 
-    async def get(self, key: str) -> bytes | None:
-        if (value := await self._near.get(key)) is not None:
-            return value
-        if (value := await self._far.get(key)) is not None:
-            await self._near.put(key, value, self._seconds)
-        return value
+    async def put(self, key: str, value: Any, alone: float | None = None) -> None:
+        """Keeps it for all; or, where `alone` is given, for this process, for so many seconds."""
+        kept = orjson.dumps(value)
+        await self._near.put(key, kept, alone or self._seconds)
+        if alone is None:
+            with contextlib.suppress(StoreDown, TimeoutError):
+                async with asyncio.timeout(_HURRY):
+                    await self._far.put(key, kept, self._seconds)
 
 
 def connect(url: str) -> Redis:

@@ -15,7 +15,7 @@ import pytest
 from feed.decisions import Decisions
 from feed.store import MemoryStore, RedisStore, connect
 from keeper.domain.draw import Draw
-from keeper.errors import RpcDown, StoreDown, WrongContract
+from keeper.errors import RpcDown, RpcRefused, StoreDown, WrongContract
 from keeper.ports import Report, Store
 from tests.feed.described import answer
 from tests.feed.test_rest import problem
@@ -33,6 +33,7 @@ from tests.feed.world import (
     serving,
     stranger,
 )
+from tests.keeper.chain.waiting import until
 from tests.keeper.redisfixture import running_redis
 
 ONE, ROUND = f"/api/oracle/{POWER}/1", f"/api/round/{POWER}/1"
@@ -380,6 +381,7 @@ async def test_what_is_final_is_read_by_one_instance_for_all(story: Story, store
 
 async def test_without_what_is_shared_it_comes_from_the_chain_once(story: Story) -> None:
     story.decided()
+    story.known.older[POWER, 1] |= {"stale": True}  # who reads it has no store either
     async with serving(story, results=story.known, store=Down()) as session:
         told = await get(session)
         story.mine()
@@ -520,19 +522,84 @@ async def test_a_round_that_takes_too_long_leaves_its_place_to_others(
     story.mine(*(created(n) for n in range(2, 7)))
     story.at(20_000)
 
-    class Hanging(Known):
+    class Partly(Known):
         async def read(self, market: str, round_id: int) -> dict[str, Any] | None:
             if round_id < 6:
                 await asyncio.Event().wait()
             return decision(round_id)
 
-    async with serving(story, results=Hanging()) as session:
+    async with serving(story, results=Partly()) as session:
 
         async def status(number: int) -> int:
             async with session.get(f"/api/oracle/{POWER}/{number}") as response:
                 return response.status
 
-        assert await asyncio.gather(*map(status, range(1, 7))) == [503] * 5 + [200]
+        assert await asyncio.gather(*map(status, range(1, 6))) == [503] * 5
+        assert await status(6) == 200
+
+
+class Hanging(Known):
+    """A chain that says nothing of a result."""
+
+    async def read(self, market: str, round_id: int) -> dict[str, Any] | None:
+        self._count("read")
+        await asyncio.Event().wait()
+        return None
+
+
+async def test_what_is_at_hand_is_told_while_too_many_others_are_read(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("feed.decisions._WAITING", 1)
+    story.decided()
+    story.mine(created(2))
+    store = MemoryStore()
+    async with serving(story, results=story.known, store=store) as session:
+        told = await get(session)
+    hanging = Hanging()
+    async with serving(story, results=hanging, store=store) as session:
+        asking = asyncio.create_task(get(session, f"/api/oracle/{POWER}/2"))
+        await until(lambda: hanging.asked["read"] == 1)
+        assert await get(session) == told
+        asking.cancel()
+
+
+async def test_a_round_does_not_wait_for_its_evidence(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else is known; who asks again soon is told more."""
+    monkeypatch.setattr("feed.decisions._PATIENCE", 10**6)
+    story.decided()
+    async with asyncio.timeout(100), serving(story, results=Hanging()) as session:
+        assert (await get(session, ROUND))["evidenceHash"] is None
+
+
+async def test_evidence_that_is_not_found_is_looked_for_again(story: Story) -> None:
+    story.decided()
+    late = story.known.older.pop((POWER, 1))
+    async with serving(story, results=story.known) as session:
+        for seconds, hash_ in ((10, None), (900, evidence(5))):
+            async with session.get(ROUND) as response:
+                assert response.headers["Cache-Control"] == f"public, max-age={seconds}"
+                assert (await response.json())["evidenceHash"] == hash_
+            story.known.older[POWER, 1] = late
+            story.mine()
+
+
+async def test_a_node_that_refuses_to_tell_of_votes_leaves_them_without_evidence(
+    story: Story,
+) -> None:
+    """For it has a limit of its own."""
+    story.decided()
+
+    class Refusing(Known):
+        async def reports(self, *_: Any) -> list[Report]:
+            raise RpcRefused("more than 100 results")
+
+    refusing = Refusing()
+    refusing.older = story.known.older
+    async with serving(story, results=refusing) as session:
+        assert cast(await get(session)) == [None] * 3
 
 
 async def test_a_round_is_told_though_its_evidence_cannot_be_had_and_then_not_kept_long(

@@ -13,7 +13,7 @@ from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from feed.store import Limiter, MemoryStore, Near, RedisStore, connect
+from feed.store import Limiter, MemoryStore, RedisStore, Shared, connect
 from keeper.errors import StoreDown
 from keeper.ports import Store
 from tests.feed.world import World, connected, created, serving
@@ -103,19 +103,38 @@ async def test_what_was_put_or_got_is_at_hand_when_the_redis_is_gone(
     server: RedisServer, redis: Redis
 ) -> None:
     far = RedisStore(redis)
-    one, other, third = (Near(far, seconds) for seconds in (60, 60, 0.1))
-    await one.put("a", b"value", 60)
-    assert await other.get("a") == await third.get("a") == b"value"
-    assert await other.get("b") is None
+    one, other, third = (Shared(far, seconds) for seconds in (60, 60, 0.1))
+    await one.put("a", "value")
+    assert await other.get("a", bool) == await third.get("a", bool) == "value"
+    assert await other.get("b", bool) is None
     await server.kill()
     await asyncio.sleep(0.2)
-    for near in (one, other):
-        assert await near.get("a") == b"value"
-    with pytest.raises(StoreDown):
-        await third.get("a")
-    with pytest.raises(StoreDown):
-        await one.put("b", b"value", 60)
-    assert await one.get("b") == b"value"
+    for shared in (one, other):
+        assert await shared.get("a", bool) == "value"
+    assert await third.get("a", bool) is None
+    await one.put("b", "value")
+    assert await one.get("b", bool) == "value"
+
+
+async def test_what_is_for_one_process_alone_no_other_gets() -> None:
+    far = MemoryStore()
+    one, other = (Shared(far, 60) for _ in range(2))
+    await one.put("a", "value", 60)
+    await one.put("b", "value", 0.1)
+    assert [await one.get(key, bool) for key in "ab"] == ["value"] * 2
+    assert [await other.get(key, bool) for key in "ab"] == [None] * 2
+    await asyncio.sleep(0.2)
+    assert [await one.get(key, bool) for key in "ab"] == ["value", None]
+
+
+async def test_what_is_too_long_or_unsound_is_not_kept_at_hand() -> None:
+    """Others may have written it; a big one would put out what is there."""
+    far = MemoryStore()
+    shared = Shared(far, 60)
+    for kept in (b'"' + b"x" * 2**16 + b'"', b"\xff", b"0"):
+        await far.put("a", kept, 60)
+        assert await shared.get("a", bool) is None
+    assert not shared._near._kept
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])

@@ -13,6 +13,9 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from feed.decisions import Decisions
+from feed.http import Problem
+from feed.hub import Hub
 from feed.store import MemoryStore, RedisStore, connect
 from keeper.chain.contracts import ContractMarket, ContractOracle
 from keeper.chain.rpc import Rpc
@@ -21,7 +24,7 @@ from keeper.errors import ChainError, Reverted
 from keeper.follow import Follower
 from keeper.oracles import Asked, Oracles
 from keeper.ports import Fetched, Standing, Store
-from tests.keeper.chain.committee import DATE, DRAWN, LIE, vote
+from tests.keeper.chain.committee import DATE, DRAWN, LIE, hash_of, vote
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.following import Fork, caught_up, following
 from tests.keeper.chain.waiting import until
@@ -310,6 +313,43 @@ async def test_a_round_of_long_ago_is_read_when_somebody_asks(
         told = await oracles.read(*at)
         assert told is not None
         assert told["voting"] is None
+
+
+async def test_what_is_read_while_the_redis_is_gone_is_at_hand(
+    chain: Chain,
+    market: ContractMarket,
+    decided: Deployed,
+    oracle: DeployedOracle,
+    server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For this process, and a while: what the sources said is not in it."""
+    await chain.move_to(DRAW)
+    for word, reporter in enumerate(REPORTERS[1:]):
+        await vote(oracle, decided, reporter, DRAWN, word)
+    await chain.move_to(await chain.now() + 3600)
+    await oracle.do(KEEPER, "finalize", market.address, 1)
+    await chain.rpc("anvil_mine", hex(150))
+    async with connect(server.url) as redis, following(market.rpc, [market]) as follower:
+        await caught_up(follower, chain)
+        assert isinstance(follower.audience, Hub)
+        view, board = follower.views[market.address], follower.audience.board
+        store = RedisStore(redis)
+        oracles = Oracles([market], follower, store, lambda _: None)
+        one, other = (Decisions(oracles, store, chain.chain_id) for _ in range(2))
+        await server.kill()
+        told = await one.of(view, view.rounds[1], board)
+        assert told is not None
+        assert (told["stale"], told["evidenceHash"]) == (True, hash_of(0))
+
+        async def fail(*_: Any, **__: Any) -> Any:
+            raise ChainError("not now")
+
+        monkeypatch.setattr(ContractOracle, "call", fail)
+        await server.start()
+        assert await one.of(view, view.rounds[1], board) == told
+        with pytest.raises(Problem):
+            await other.of(view, view.rounds[1], board)
 
 
 # ---- the sources, through the store
