@@ -18,7 +18,7 @@ from feed.board import Board
 from feed.http import Problem
 from feed.reports import Reports, Votes
 from feed.store import Shared
-from keeper.errors import ChainError, RpcRefused, WrongContract
+from keeper.errors import ChainError, RpcRefused
 from keeper.ports import Head, Report, Store
 from keeper.projection import MarketView, RoundView
 
@@ -47,9 +47,12 @@ class Results(Protocol):
         ...
 
     async def reports(
-        self, market: str, oracle: str, round_id: int, first: int, last: int
+        self, market: str, oracle: str, round_id: int, first: int, last: int, who: str | None
     ) -> Sequence[Report]:
-        """The votes that a round's oracle tells of in these blocks. Raises ChainError."""
+        """The votes that a round's oracle tells of in these blocks, of all or of one reporter.
+
+        Raises ChainError, WrongContract when they are too many.
+        """
         ...
 
     async def block(self, number: int) -> Head:
@@ -135,7 +138,7 @@ class Decisions:
         """What is known, or the chain has, with the evidence. Raises ChainError, TimeoutError."""
         async with asyncio.timeout(_LONGEST), self._few:
             told = known or await self._results.read(market.address, r.id)
-            if told is None or not (votes := _votes(told)):
+            if told is None or not _votes(told):
                 return told and _with(told, {})
             between = partial(self._results.reports, market.address, r.oracle, r.id)
             new = Reports(between, self._results.block, r.draw_time, self._chunk)
@@ -143,8 +146,9 @@ class Decisions:
             if len(self._reports) > _REMEMBERED:
                 del self._reports[next(iter(self._reports))]
             last, decided = r.ended_in or board.position.block, r.winning_number is not None
+            votes: Votes = {v["reporter"]: v["draw"] for v in told["voting"]["votes"]}
             at = told["voting"]["ballot"], votes, last, board.now
-            with suppress(WrongContract, RpcRefused):
+            with suppress(RpcRefused):
                 return _with(told, await reports.read(*at, decided=decided))
             return _with(told, {})  # nobody can tell
 
@@ -154,7 +158,7 @@ def is_over(r: RoundView, board: Board) -> bool:
     return r.book.finished and board.finalized is not None and r.ended_in <= board.finalized
 
 
-def _votes(told: Told) -> Votes:
+def _votes(told: Told) -> dict[str, Told]:
     """The draws of the standing votes."""
     cast = told["voting"]["votes"] if told["voting"] else []
     return {vote["reporter"]: vote["draw"] for vote in cast if vote["draw"]}

@@ -105,13 +105,14 @@ class Oracles:
         return await self._sound(market, r, self._told(market, r, head, None))
 
     async def reports(
-        self, address: str, oracle: str, round_id: int, first: int, last: int
+        self, address: str, oracle: str, round_id: int, first: int, last: int, who: str | None
     ) -> Sequence[Report]:
-        """The votes on a round that its oracle tells of in these blocks, in log order.
+        """The votes on a round that its oracle tells of in these blocks, of all or of one reporter.
 
-        Raises ChainError, WrongContract when they are too many.
+        In log order. Raises ChainError, WrongContract when they are too many.
         """
-        return await self._oracle(self._by_address[address], oracle).reports(round_id, first, last)
+        asked = self._oracle(self._by_address[address], oracle)
+        return await asked.reports(round_id, first, last, who)
 
     async def block(self, number: int) -> Head:
         """A block of the chain. Raises ChainError."""

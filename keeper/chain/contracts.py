@@ -157,15 +157,18 @@ class ContractOracle(Contract):
         except OverflowError as exc:
             raise WrongContract(f"{self.address} tells a vote on no date") from exc
 
-    async def reports(self, round_id: int, first: int, last: int) -> list[Report]:
+    async def reports(
+        self, round_id: int, first: int, last: int, who: str | None = None
+    ) -> list[Report]:
         """The votes cast on a round in these blocks, both included, in log order.
 
-        A log that no ResultOracle emits is passed over. Raises WrongContract when there are more
-        than any committee needs.
+        By everybody, or by one reporter. A log that no ResultOracle emits is passed over. Raises
+        WrongContract when there are more than any committee needs.
         """
         topics = [
             abi.topic("ResultReported"),
             *(f"0x{n:064x}" for n in (int(self._market, 16), round_id)),
+            *([f"0x{int(who, 16):064x}"] if who else ()),
         ]
         blocks = {"fromBlock": hex(first), "toBlock": hex(last)}
         query = {"address": self.address, "topics": topics, **blocks}
@@ -177,7 +180,7 @@ class ContractOracle(Contract):
         with self.rpc.asking():
             for log in logs:
                 at = int(log["blockNumber"], 16), int(log["logIndex"], 16)
-                asked = log["topics"][:3] == topics and first <= at[0] <= last
+                asked = log["topics"][: len(topics)] == topics and first <= at[0] <= last
                 if not asked or log["address"].lower() != self.address.lower():
                     raise Faulty("answers with logs that were not asked for")
                 with contextlib.suppress(ChainError, OverflowError):

@@ -238,8 +238,11 @@ async def test_before_the_draw_nothing_is_asked(story: Story) -> None:
 # ---- how the chain is read
 
 
-async def test_a_round_decided_within_hours_costs_a_few_requests(story: Story) -> None:
+@pytest.mark.parametrize("days", [0, 5])
+async def test_a_round_decided_within_hours_costs_a_few_requests(story: Story, days: int) -> None:
+    """Whenever somebody asks."""
     story.decided()
+    story.at(story.number + days * 43_200)
     async with serving(story, results=story.known) as session:
         await get(session)
         steps = story.known.asked["reports"]
@@ -288,16 +291,52 @@ async def test_votes_that_nobody_reported_end_at_the_draw_and_are_not_sought_aga
         assert story.known.asked["reports"] - asked <= 7  # the newest might have been left out
 
 
-async def test_more_votes_than_anybody_casts_are_not_read(story: Story) -> None:
+@pytest.mark.parametrize("most", [10**6, 200])
+async def test_more_votes_than_anybody_casts_are_the_loss_of_who_cast_them(
+    story: Story, most: int
+) -> None:
+    """Be they told, or too long for an answer of a node."""
     story.decided()
-    story.known.cast[:0] = [report(10_315, BOB, LIE, 7, ballot=1)] * 1001
+    story.known.at_once = most
+    flood = [report(10_315, BOB, LIE, 7, ballot=2)] * 1001
+    story.known.cast[4:4] = flood
+    story.known.older[POWER, 1]["voting"] = voting(TRUE, LIE, TRUE, ballot=2)
     async with serving(story, results=story.known) as session:
         told = await get(session)
-        assert (cast(told), told["evidenceHash"]) == ([None] * 3, None)
-        asked = story.known.asked["reports"]
+        assert cast(told) == [evidence(6), None, evidence(5)]
+        assert told["evidenceHash"] == evidence(5)
+        assert story.known.asked["reports"] < HOURS / 10 + 10  # not as far as the draw
         story.mine()
-        await get(session)
-        assert story.known.asked["reports"] == asked
+        assert await get(session) == told
+    story.known.cast[4:-2] = flood[:100]
+    async with serving(story, results=story.known) as session:
+        assert cast(await get(session)) == [evidence(6), evidence(7), evidence(5)]
+
+
+async def test_who_casts_too_many_votes_later_is_not_told_of_by_an_earlier_one(
+    story: Story,
+) -> None:
+    story.known.latest[POWER, 1] = decision(voting=voting(TRUE, TRUE, None))
+    story.known.cast = [report(10_400, ANN, TRUE, 1), report(10_401, BOB, TRUE, 2)]
+    async with serving(story, results=story.known) as session:
+        story.at(10_500)
+        assert cast(await get(session)) == [evidence(1), evidence(2), None]
+        story.known.cast += [report(10_502, BOB, TRUE, 3)] * 101
+        story.at(10_503)
+        assert cast(await get(session)) == [evidence(1), None, None]
+
+
+async def test_of_who_is_no_reporter_nothing_is_kept(story: Story) -> None:
+    """No ResultOracle tells of such votes, but another contract may."""
+    story.known.latest[POWER, 1] = decision(voting=voting(TRUE, None, None, number=None))
+    story.known.cast = [report(10_400, stranger(n), TRUE, 2) for n in range(100, 3000)]
+    story.known.cast.append(report(10_400, ANN, TRUE, 1))
+    story.at(10_500)
+    decisions = Decisions(story.known, MemoryStore(), 31337)
+    told = await decisions.of(story.views[0], story.views[0].rounds[1], story.hub.board)
+    assert told is not None
+    assert cast({**told}) == [evidence(1), None, None]
+    assert [len(reports._found) for reports in decisions._reports.values()] == [1]
 
 
 async def test_an_oracle_that_says_too_much_is_told_of_without_evidence(story: Story) -> None:
@@ -332,6 +371,12 @@ async def test_while_votes_are_cast_only_what_is_new_is_read_again(story: Story)
         assert told["evidenceHash"] == evidence(2)
         assert known.asked["reports"] - before <= 3
         assert not known.asked["read"]
+        known.cast.append(report(10_510, CAT, TRUE, 4))
+        story.at(10_600)
+        assert cast(await get(session))[2] is None  # that vote is not known yet
+        known.latest[POWER, 1] = decision(voting=voting(TRUE, TRUE, TRUE))
+        story.at(10_700)
+        assert cast(await get(session))[2] == evidence(4)
 
 
 async def test_only_so_many_rounds_are_remembered(
@@ -414,12 +459,14 @@ async def test_a_committee_that_has_not_come_to_the_result_is_not_kept(
     assert not store._kept
 
 
-@pytest.mark.parametrize("what", ["final", "recent", "incomplete", "stale"])
+@pytest.mark.parametrize("what", ["final", "recent", "not final", "incomplete", "stale"])
 async def test_only_what_is_final_and_whole_is_shared(story: Story, what: str) -> None:
     story.decided()
     if what == "recent":
         story.number = 10_330 + HOURS
         story.at(10_330 + HOURS + 63)
+    elif what == "not final":
+        story.hub.board.finalized = 10_330 + HOURS - 1
     elif what == "incomplete":
         story.known.cast.pop()
     elif what == "stale":

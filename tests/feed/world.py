@@ -25,6 +25,7 @@ from feed.server import Server
 from feed.store import MemoryStore
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from keeper.domain.lines import Prediction
+from keeper.errors import WrongContract
 from keeper.ports import ChainEvent, Head, Report, Store
 from keeper.projection import MarketView
 from tests.feed.described import Checked
@@ -92,6 +93,7 @@ class Known:
         times: of the blocks, by number.
         asked: every question to the chain, by its name.
         fails: what each of them raises; none while it is None.
+        at_once: how many reports are told in one answer; of others than `flooding` any number.
     """
 
     def __init__(self) -> None:
@@ -101,6 +103,7 @@ class Known:
         self.times: Callable[[int], int] = lambda number: START + 2 * number
         self.asked: Counter[str] = Counter()
         self.fails: Exception | None = None
+        self.at_once, self.flooding = 10**6, BOB
 
     def of(self, market: str, round_id: int) -> dict[str, Any] | None:
         return self.latest.get((market, round_id))
@@ -110,11 +113,14 @@ class Known:
         return self.older.get((market, round_id))
 
     async def reports(
-        self, market: str, oracle: str, round_id: int, first: int, last: int
+        self, market: str, oracle: str, round_id: int, first: int, last: int, who: str | None
     ) -> list[Report]:
         self._count("reports")
         assert oracle == ORACLE
-        return [report for report in self.cast if first <= report.block <= last]
+        found = [report for report in self.cast if first <= report.block <= last]
+        if len(found) > self.at_once and who in (None, self.flooding):
+            raise WrongContract("too many")
+        return [report for report in found if who in (None, report.reporter)]
 
     async def block(self, number: int) -> Head:
         self._count("block")

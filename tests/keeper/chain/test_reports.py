@@ -72,6 +72,8 @@ async def test_every_vote_is_told_in_order_with_its_ballot_and_evidence(
         (ONE, 2, DRAWN, hash_of(5)),
     ]
     assert await everything(chain, seen, 2) == []
+    mine = await seen.reports(1, 0, await chain.number(), ONE)
+    assert [(r.reporter, r.evidence) for r in mine] == [(ONE, hash_of(1)), (ONE, hash_of(5))]
     last = await chain.number()
     (only,) = await seen.reports(1, last, last)
     assert only == Report(last, ONE, 2, DRAWN, hash_of(5))

@@ -211,7 +211,7 @@ async def test_a_hostile_oracle_is_told_of_as_none_and_others_stay_as_they_are(
         assert not [line for line in instance.running.lines if line["level"] == "error"]
 
 
-async def test_an_oracle_that_says_too_much_is_told_of_without_evidence(
+async def test_a_reporter_that_says_too_much_is_told_of_without_evidence(
     home: Home, chain: Chain, decided: Deployed, oracle: DeployedOracle
 ) -> None:
     await chain.move_to(DRAW)
@@ -224,7 +224,7 @@ async def test_an_oracle_that_says_too_much_is_told_of_without_evidence(
     async with web(home) as instance:
         told = await get(instance.session)
         votes = [(v["draw"], v["evidence"]) for v in told["voting"]["votes"]]
-        assert votes == [(DRAWN.plain(), None)] * 2 + [(None, None)]
+        assert votes == [(DRAWN.plain(), None), (DRAWN.plain(), hash_of(2)), (None, None)]
         assert (told["evidenceHash"], told["winningNumber"]) == (None, 64)
         assert await instance.status("/readyz") == 200
         wrong = [line for line in instance.running.lines if line["level"] != "info"]
