@@ -98,7 +98,7 @@ class Decisions:
         kept: Told | None = await self._store.get(key, whole) if final else None
         if kept:
             return kept
-        reading = partial(self._final if final else self._read, known, key, market, r, board)
+        reading = partial(self._read, final, known, key, market, r, board)
         try:
             async with asyncio.timeout(patience or _PATIENCE):
                 return await asyncio.shield(self._once(key, reading))
@@ -123,34 +123,31 @@ class Decisions:
         if not task.cancelled():
             task.exception()  # maybe nobody waits for it any more
 
-    async def _final(
-        self, known: Told | None, key: str, market: MarketView, r: RoundView, board: Board
-    ) -> Told | None:
-        """What can change no more; then it is kept."""
-        told = await self._read(known, key, market, r, board)
-        if told and _whole(market, r, told):
-            await self._store.put(key, told, _ALONE if told["stale"] else None)
-        return told
-
     async def _read(
-        self, known: Told | None, key: str, market: MarketView, r: RoundView, board: Board
+        self, final: bool, known: Told | None, key: str, market: MarketView, r: RoundView, at: Board
     ) -> Told | None:
-        """What is known, or the chain has, with the evidence. Raises ChainError, TimeoutError."""
+        """What is known, or the chain has, with the evidence; what is final is kept then.
+
+        Raises ChainError, TimeoutError.
+        """
+        evidence: Mapping[str, str] = {}
         async with asyncio.timeout(_LONGEST), self._few:
             told = known or await self._results.read(market.address, r.id)
-            if told is None or not _votes(told):
-                return told and _with(told, {})
-            between = partial(self._results.reports, market.address, r.oracle, r.id)
-            new = Reports(between, self._results.block, r.draw_time, self._chunk)
-            reports = self._reports[key] = self._reports.pop(key, new)
-            if len(self._reports) > _REMEMBERED:
-                del self._reports[next(iter(self._reports))]
-            last, decided = r.ended_in or board.position.block, r.winning_number is not None
-            votes: Votes = {v["reporter"]: v["draw"] for v in told["voting"]["votes"]}
-            at = told["voting"]["ballot"], votes, last, board.now
-            with suppress(RpcRefused):
-                return _with(told, await reports.read(*at, decided=decided))
-            return _with(told, {})  # nobody can tell
+            if told and _votes(told):
+                between = partial(self._results.reports, market.address, r.oracle, r.id)
+                new = Reports(between, self._results.block, r.draw_time, self._chunk)
+                reports = self._reports[key] = self._reports.pop(key, new)
+                if len(self._reports) > _REMEMBERED:
+                    del self._reports[next(iter(self._reports))]
+                last, decided = r.ended_in or at.position.block, r.winning_number is not None
+                votes: Votes = {v["reporter"]: v["draw"] for v in told["voting"]["votes"]}
+                of = told["voting"]["ballot"], votes, last, at.now
+                with suppress(RpcRefused):  # else nobody can tell
+                    evidence = await reports.read(*of, decided=decided)
+        told = told and _with(told, evidence)
+        if final and told and _whole(market, r, told):
+            await self._store.put(key, told, _ALONE if told["stale"] else None)
+        return told
 
 
 def is_over(r: RoundView, board: Board) -> bool:
