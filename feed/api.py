@@ -161,8 +161,10 @@ class Api:
         decision = None
         with suppress(Problem):  # all else is known
             decision = await self._decisions.of(market, r, self._board(), _HURRY)
-        found = decision and decision["evidenceHash"]
-        return told | {"evidenceHash": found} if found else _Passing(told)
+        if decision is None:
+            return _Passing(told)
+        found, alone = decision["evidenceHash"], decision["voting"] is None  # an account's word
+        return told | {"evidenceHash": found} if found or alone else _Passing(told)
 
     async def _rounds(self, asked: OfRounds) -> _Json:
         """Rounds by their draws, the latest first."""

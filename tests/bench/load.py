@@ -6,8 +6,8 @@ of JSON, and ends with its input.
 
 The whole of it is one loop over what the kernel says is ready, with as little Python for each
 delivery as there can be, so that it is the server that is measured. A message has reached a reader
-when there is something to read for it; that is read a little later, when less arrives, and compared
-with the message byte by byte. If it is another, the reader goes on lacking it.
+when there is something to read for it; that is read a little later, when nothing more arrives, and
+compared with the message byte by byte. If it is another, the reader goes on lacking it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.bench.frames import CLOSE, PING, PONG, TEXT, Frames, masked, sent_at,
 
 _AT_ONCE = 100  # connections that are being opened
 _PATIENCE = 10  # seconds in which something must come that is owed
-_MANY = 256  # readers: when more have something at once, that is read later
+_MANY = 256  # readers for which is read before another look at what arrives
 _PAUSE = 50e-9  # seconds a reader, see `turn`
 _MOST = 2**16  # bytes of one read
 _COMES = select.EPOLLIN | select.EPOLLET  # told of once, which spares the kernel a second look
@@ -189,7 +189,7 @@ class Load:
                 arrived.add(fd)
             elif fd not in arrived:
                 self._unusual(fd)
-        if missing and len(ready) > _MANY:
+        if missing and ready:
             return
         at = time.monotonic_ns()
         for fd in [*itertools.islice(arrived, _MANY if missing else None)]:

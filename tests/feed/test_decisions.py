@@ -633,6 +633,17 @@ async def test_evidence_that_is_not_found_is_looked_for_again(story: Story) -> N
             story.mine()
 
 
+async def test_what_one_account_decided_has_no_evidence_and_is_kept_all_the_same(
+    story: Story,
+) -> None:
+    story.decided()
+    result = {"status": "FINALIZED", "winningNumber": 64}
+    story.known.older[POWER, 1] = decision(voting=None, **result)
+    async with serving(story, results=story.known) as session, session.get(ROUND) as response:
+        assert response.headers["Cache-Control"] == "public, max-age=900"
+        assert (await response.json())["evidenceHash"] is None
+
+
 async def test_a_node_that_refuses_to_tell_of_votes_leaves_them_without_evidence(
     story: Story,
 ) -> None:
