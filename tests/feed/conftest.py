@@ -1,12 +1,18 @@
-"""On which event loops the tests of the feed run."""
+"""On which event loops the tests of the feed run, and what they are given."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import pytest
 import uvloop
+
+from feed.store import MemoryStore, RedisStore, connect
+from keeper.ports import Store
+from tests.feed.decided import Story
+from tests.keeper.redisfixture import running_redis
 
 _BOTH = {"test_session.py", "test_limits.py", "test_hostile.py"}
 
@@ -17,3 +23,17 @@ def pytest_asyncio_loop_factories(
     """Python's own; where every byte counts also that of the keeper."""
     own = {"asyncio": asyncio.SelectorEventLoop}
     return own | {"uvloop": uvloop.new_event_loop} if item.path.name in _BOTH else own
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    async with running_redis(tmp_path) as server, connect(server.url) as redis:
+        yield RedisStore(redis)
