@@ -226,7 +226,9 @@ async def test_the_index_is_made_anew_from_the_chain_by_a_command(
 
     def users() -> list[Any]:
         with contextlib.closing(sqlite3.connect(file)) as db:
-            return db.execute("SELECT user FROM events WHERE name = 'BetPlaced'").fetchall()
+            return db.execute(
+                "SELECT user FROM events WHERE name = 'BetPlaced' ORDER BY position"
+            ).fetchall()
 
     assert users() == [(ANN,), (BOB,)]
     whole = file.read_bytes()
