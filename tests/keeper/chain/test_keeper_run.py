@@ -112,6 +112,7 @@ async def test_a_whole_round(
         assert 0 <= before[CY] + won - await chain.balance(CY) < GAS
         await keeper.until(lambda: has_round(market, 2))  # the next draw's
         await keeper.until(lambda: len(keeper.logged("done", duty="settle")) == 2)
+        await keeper.until(lambda: knows_head(served, chain))  # and has told of it
         assert await keeper.terminate() == 0
 
     seen = await asyncio.wait_for(watching, 60)
