@@ -13,6 +13,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
 
 from feed.board import Board
 from feed.http import Problem
@@ -194,14 +195,14 @@ _Whole = Annotated[int, Field(ge=0, lt=2**63)]
 _Number = Annotated[int, Field(ge=0, lt=100)]
 
 
-class _Strict(BaseModel, extra="forbid", strict=True):
-    pass
+class _Strict(BaseModel, extra="forbid", strict=True, alias_generator=to_camel):
+    """JSON with just these fields, their names as there."""
 
 
 class _Draw(_Strict):
     whites: list[_Whole] = Field(min_length=5, max_length=5)
     special: _Whole
-    winningNumber: _Number  # noqa: N815 - as in JSON
+    winning_number: _Number
 
 
 class _Vote(_Strict):
@@ -211,14 +212,14 @@ class _Vote(_Strict):
 
 
 class _Proposal(_Strict):
-    winningNumber: _Number  # noqa: N815
-    finalizableAt: _Whole  # noqa: N815
-    evidenceHash: _Hash | None  # noqa: N815
+    winning_number: _Number
+    finalizable_at: _Whole
+    evidence_hash: _Hash | None
 
 
 class _Voting(_Strict):
     quorum: _Whole
-    disputeWindow: _Whole  # noqa: N815
+    dispute_window: _Whole
     guardian: _Address
     ballot: _Whole
     votes: list[_Vote]
@@ -228,14 +229,14 @@ class _Voting(_Strict):
 class _Decision(_Strict):
     market: str
     game: str
-    roundId: int  # noqa: N815
-    drawTime: int  # noqa: N815
+    round_id: int
+    draw_time: int
     status: Literal["FINALIZED", "CANCELLED"]
-    winningNumber: _Number | None  # noqa: N815
+    winning_number: _Number | None
     oracle: str
     voting: _Voting
     asked: dict[str, Any] | None
-    evidenceHash: _Hash | None  # noqa: N815
+    evidence_hash: _Hash | None
     stale: bool
 
 
