@@ -1,100 +1,19 @@
-"""A websocket byte by byte: how it begins, how it is cut into frames, how it ends."""
+"""A websocket byte by byte: how it is cut into frames, what it may say, how it ends."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-from collections.abc import AsyncIterator
-from typing import Any
 
 import orjson
 import pytest
-from aiohttp.web_protocol import RequestHandler
 from prometheus_client import REGISTRY
 from websockets.frames import Close as Parting
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import Protocol, Side
+from websockets.protocol import Protocol
 
-from tests.feed.world import POWER, World, connected, created, raw, serving
-
-MARKET = f"market:{POWER}"
-
-
-def opened(**limits: Any) -> World:
-    world = World(**limits)
-    world.mine(created())
-    return world
-
-
-class Peer:
-    """A client that answers nothing by itself and hears every frame."""
-
-    def __init__(self, reader: Any, writer: Any) -> None:
-        self.reader, self.writer = reader, writer
-        self._wire, self._raw = Protocol(Side.CLIENT), b""
-        self._heard: list[Frame | Request | Response] = []
-
-    def send(self, payload: bytes, opcode: Opcode = Opcode.TEXT, *, fin: bool = True) -> None:
-        self.writer.write(Frame(opcode, payload, fin).serialize(mask=True))
-
-    def say(self, **fields: Any) -> None:
-        self.send(orjson.dumps(fields))
-
-    async def hear(self) -> Frame:
-        """The next frame. Raises EOFError."""
-        while not self._heard:
-            async with asyncio.timeout(10):
-                if not (data := await self.reader.read(65536)):
-                    raise EOFError
-            self._raw += data
-            self._wire.receive_data(data)  # which passes over what comes after a close
-            self._heard += self._wire.events_received()
-        frame = self._heard.pop(0)
-        assert isinstance(frame, Frame)
-        return frame
-
-    async def told(self, type_: str) -> dict[str, Any]:
-        """The next message of this type; others are passed over, frames that are none are not."""
-        while True:
-            frame = await self.hear()
-            assert frame.opcode is Opcode.TEXT, frame
-            message: dict[str, Any] = orjson.loads(frame.data)
-            if message["type"] == type_:
-                return message
-
-    async def parting(self) -> Parting:
-        """The frame that ends it, after which nothing may come."""
-        while (frame := await self.hear()).opcode is not Opcode.CLOSE:
-            pass
-        async with asyncio.timeout(10):
-            with contextlib.suppress(ConnectionResetError):
-                self._raw += await self.reader.read()
-        assert self._raw.endswith(frame.serialize(mask=False))
-        return Parting.parse(bytes(frame.data))
-
-
-@contextlib.asynccontextmanager
-async def peer(world: World) -> AsyncIterator[Peer]:
-    """A client whose handshake was answered."""
-    async with raw(world) as (reader, writer):
-        answer = await reader.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
-        assert b"\r\nSec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n" in answer
-        yield Peer(reader, writer)
-
-
-def ahead(world: World) -> str:
-    """A cursor that the next block will have been read for."""
-    return f"{world.number + 1}:0xabc:0"
-
-
-async def forgotten(world: World) -> None:
-    """Waits until nobody is connected."""
-    async with asyncio.timeout(10):
-        while world.hub._clients:
-            await asyncio.sleep(0.01)
+from tests.feed.peer import MARKET, ahead, forgotten, opened, peer
+from tests.feed.world import connected, created, serving
 
 
 async def test_frames_however_the_network_cuts_them() -> None:
@@ -119,69 +38,6 @@ async def test_frames_however_the_network_cuts_them() -> None:
         heard = [await client.hear() for _ in range(2)]
         assert {bytes(f.data) for f in heard if f.opcode is Opcode.PONG} == {b"are you there?"}
         assert [orjson.loads(f.data)["id"] for f in heard if f.opcode is Opcode.TEXT] == [4]
-
-
-async def test_what_is_said_before_the_handshake_is_answered_is_heard() -> None:
-    """As by a client in a hurry, which it need not be."""
-    world = opened()
-    async with serving(world), raw(world) as (reader, writer):
-        early = Peer(reader, writer)
-        early.say(op="ping", id=7)
-        await reader.readuntil(b"\r\n\r\n")
-        await early.told("hello")
-        assert (await early.told("pong"))["id"] == 7
-
-
-async def test_a_kept_connection_becomes_a_websocket() -> None:
-    world = opened()
-    async with serving(world), raw(world) as (reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        await Peer(reader, writer).told("hello")
-        host, port = world.url.removeprefix("http://").split(":")
-        kept, asking = await asyncio.open_connection(host, int(port))
-        for _ in range(2):
-            asking.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            head = await kept.readuntil(b"\r\n\r\n")
-            size = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-            assert b'"ok"' in await kept.readexactly(size)
-        asking.write(
-            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        await kept.readuntil(b"\r\n\r\n")
-        client = Peer(kept, asking)
-        await client.told("hello")
-        client.say(op="subscribe", id=1, channels=[MARKET])
-        await client.told("snapshot")
-        asking.close()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("Upgrade", "h2c"),
-        ("Connection", "close"),
-        ("Sec-WebSocket-Version", "7"),
-        ("Sec-WebSocket-Key", "short"),
-        ("Sec-WebSocket-Key", None),
-    ],
-)
-async def test_a_handshake_that_is_none_is_a_problem(name: str, value: str | None) -> None:
-    world = opened()
-    headers = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }
-    changed = {k: v for k, v in (headers | {name: value}).items() if v is not None}
-    async with serving(world) as session:
-        async with session.get("/ws", headers=changed) as answer:
-            told = await answer.json()
-        assert (answer.status, told["code"]) == (400, "bad_request")
-        assert name.lower() in told["detail"].lower()
-        async with connected(session) as client:
-            assert await client.silent()
 
 
 async def test_the_client_ends_it() -> None:
@@ -351,48 +207,6 @@ async def test_what_the_protocol_asks_for_costs_nothing() -> None:
         heard = [await client.hear() for _ in range(3)]
         assert [frame.opcode for frame in heard] == [Opcode.TEXT, Opcode.TEXT, Opcode.CLOSE]
         assert orjson.loads(heard[1].data)["type"] == "pong"
-
-
-@pytest.mark.parametrize(
-    "request_line",
-    [
-        b"HEAD /ws HTTP/1.1\r\n",
-        b"POST /ws HTTP/1.1\r\n",
-        b"GET /ws HTTP/1.0\r\n",
-        b"GET /ws HTTP/1.1\r\nContent-Length: 5\r\n",
-        b"GET /ws HTTP/1.1\r\nSec-WebSocket-Key: \xff\r\n",
-        b"GET /ws HTTP/1.1\r\nUpgrade: \xff\r\n",
-        b"GET /ws HTTP/1.1\r\nConnection: ,,\xff\r\n",
-        b"GET /ws HTTP/1.1\r\nConnection: ,,\r\n",
-    ],
-)
-async def test_what_may_not_begin_a_websocket_is_refused(request_line: bytes) -> None:
-    """Without a fault in the log, which `serving` would tell."""
-    world = opened()
-    async with serving(world):
-        host, port = world.url.removeprefix("http://").split(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(
-            request_line + b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        head = await reader.readuntil(b"\r\n")
-        assert head.split(b" ")[1] in (b"400", b"405")
-        writer.close()
-        assert not world.hub._clients
-
-
-async def test_the_http_server_keeps_nothing_of_a_websocket() -> None:
-    def kept() -> int:
-        gc.collect()
-        return sum(isinstance(each, RequestHandler) for each in gc.get_objects())
-
-    world, before = opened(), kept()
-    async with serving(world), contextlib.AsyncExitStack() as stack:
-        for _ in range(5):
-            await (await stack.enter_async_context(peer(world))).told("hello")
-        await asyncio.sleep(0.1)
-        assert kept() == before
 
 
 async def test_who_is_refused_counts_for_nothing() -> None:
