@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from websockets.protocol import OPEN, Protocol
 
@@ -55,8 +57,9 @@ class Client:
         channels: what it is subscribed to.
         stale: those of them that it must be sent a snapshot of, in that order, and the cursor
             from which on it can be told what happened, if it gave one.
-        written: bytes so far.
-        read: bytes that the network had taken at `read_at`, when it was last seen to take some.
+        blocked: whether something waits that the network does not take, or it was cut off.
+        written: bytes since then, and those that waited.
+        read: of these so many were taken at `read_at`, when some were last seen to be.
         subscribe_by: it has to subscribe until then; after that it may stay.
         beat_at: when the next heartbeat is due.
         asked_at: when it was first asked whether it is there, since something was heard of it.
@@ -69,6 +72,7 @@ class Client:
     limits: Limits
     channels: set[str] = field(default_factory=set)
     stale: dict[str, Cursor | None] = field(default_factory=dict)
+    blocked: bool = False
     written: int = 0
     read: int = 0
     read_at: float = field(default_factory=time.monotonic)
@@ -78,7 +82,6 @@ class Client:
     leaving: bool = False
 
     def __post_init__(self) -> None:
-        self.written = self.unsent  # such as the answer to its handshake
         self.subscribe_by = self.read_at + self.limits.first_subscription
         self.beat_at = self.read_at + self.limits.heartbeat_seconds
 
@@ -97,31 +100,36 @@ class Client:
         metrics.FEED_MESSAGES.inc()
         self._write(frame)
 
-    def offer(self, frame: bytes, channel: str) -> None:
-        """As `send`, for a channel's update, which a slow client does without.
+    def way(self, channel: str) -> Callable[[bytes], None]:
+        """By what the channel's updates are told now; whoever tells everybody counts them.
 
-        Whoever offers it to all of the channel counts it.
+        As nearly always they are just written, which is to be quick. Another way is to be taken
+        when a snapshot is owed, or something waits; and when not any more.
         """
-        transport = self.transport
-        if not (self.stale or transport.get_write_buffer_size() or transport.is_closing()):
-            transport.write(frame)  # as nearly always, which is to be quick
-            self.written += len(frame)
-        elif channel in self.stale or self.slow:
-            self.stale.setdefault(channel, None)
-            metrics.FEED_LEFT_OUT.inc()
-        else:
-            self._write(frame)
+        if self.stale or self.blocked:
+            return partial(self._offer, channel)
+        return self.transport.write
 
     def cut_off(self, reason: str) -> None:
         """Ends the connection at once, without a word."""
         if not self.transport.is_closing():
             metrics.FEED_ABORTED.labels(reason).inc()
+        self.blocked = True
         self.transport.abort()
+
+    def pause(self) -> None:
+        """The network does not take all of what is written any more."""
+        self.blocked, self.read_at = True, time.monotonic()
+        self.written, self.read = self.unsent, 0
+
+    def resume(self) -> None:
+        """The network has taken all of it."""
+        self.blocked = False
 
     def stalled(self, now: float) -> bool:
         """Whether what waits has not moved for too long; to be asked again and again."""
         read = self.written - self.unsent
-        if read > self.read or not self.unsent:
+        if read > self.read or not self.blocked:
             self.read, self.read_at = read, now
         return now - self.read_at > self.limits.stall_seconds
 
@@ -164,10 +172,18 @@ class Client:
 
     def _write(self, frame: bytes) -> None:
         if not (self.leaving or self.transport.is_closing()):
-            self.transport.write(frame)
             self.written += len(frame)
+            self.transport.write(frame)
             if self.unsent > self.limits.hard_bytes:
                 self.cut_off("unread")
+
+    def _offer(self, channel: str, frame: bytes) -> None:
+        """Writes an update, which a slow client does without."""
+        if channel in self.stale or self.slow:
+            self.stale.setdefault(channel, None)
+            metrics.FEED_LEFT_OUT.inc()
+        else:
+            self._write(frame)
 
     def _end(self) -> None:
         if self.unsent:

@@ -13,9 +13,11 @@ import math
 import secrets
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from itertools import repeat
+from operator import call
+from typing import Any, TypeVar
 
 import orjson
 from prometheus_client import Gauge
@@ -31,6 +33,8 @@ _SWEEP_SECONDS = 0.25  # between looks at clients
 _PORTIONS = 8  # in which many clients are looked at
 _SLICE = 250  # deliveries in one turn of the event loop
 
+_Followers = dict[Client, Callable[[bytes], None]]  # each with the way in which it is told
+
 
 class Hub:
     """Who follows what.
@@ -45,7 +49,7 @@ class Hub:
         self._chain_id = chain_id
         self._clients: set[Client] = set()
         self._addresses: Counter[str] = Counter()
-        self._subscribers: defaultdict[str, set[Client]] = defaultdict(set)
+        self._subscribers: defaultdict[str, _Followers] = defaultdict(dict)
         self._deliveries: Iterator[int] = iter(())
         self._news, self._emptied = asyncio.Event(), asyncio.Event()
         self._closing = False
@@ -226,9 +230,9 @@ class Hub:
         for channel in wanted:
             if channel not in client.channels:
                 client.channels.add(channel)
-                self._subscribers[channel].add(client)
                 _following(channel).inc()
             client.stale[channel] = wish.since_of(channel)
+        self.direct(client)
         self._refresh(client)
 
     def unsubscribe(self, client: Client, wish: Wish) -> None:
@@ -237,6 +241,11 @@ class Hub:
         dropped = [channel for channel in client.channels if channel.lower() in asked]
         self._drop(client, *dropped)
         client.send(message("ack", id=wish.id, unsubscribed=dropped, errors=[]))
+
+    def direct(self, client: Client) -> None:
+        """From now on it is told in the way that it is to be told now."""
+        for channel in client.channels:
+            self._subscribers[channel][client] = client.way(channel)
 
     # ---- inside
 
@@ -277,11 +286,11 @@ class Hub:
                 yield len(some)
 
     def _offered(self, frames: bytes, channel: str) -> Iterator[int]:
-        clients = self._subscribers.get(channel, ())
-        metrics.FEED_MESSAGES.inc(len(clients))  # at once for all: this is where time is spent
-        for some in _batched(clients):
-            for client in some:
-                client.offer(frames, channel)
+        followers = self._subscribers.get(channel, {})
+        metrics.FEED_MESSAGES.inc(len(followers))  # at once for all
+        for some in _batched(followers.values()):
+            # This is where time is spent, so it is a loop in C, which keeps nothing.
+            deque(map(call, some, repeat(frames)), maxlen=0)
             yield len(some)
 
     def _begin(self, deliveries: Iterator[int]) -> None:
@@ -301,12 +310,17 @@ class Hub:
     def _renew(self, channels: Iterable[str]) -> None:
         """Owes a fresh snapshot to everybody who follows one of these channels."""
         self._deliver(None)
+        owed: dict[Client, None] = {}
         for channel in sorted(channels):
             for client in self._subscribers.get(channel, ()):
-                client.stale[channel] = None
+                client.stale[channel] = owed[client] = None
+        for client in owed:
+            self.direct(client)
 
     def _refresh(self, client: Client) -> None:
         """Sends the snapshots that a client is owed, as far as it can take them."""
+        if not client.stale:
+            return
         while client.stale and not client.slow and self.board.head:
             self._deliver(None)
             channel = next(iter(client.stale))
@@ -316,6 +330,7 @@ class Hub:
             except Malformed as e:
                 self._drop(client, channel)
                 client.send(error(e.code, str(e), channel=channel))
+        self.direct(client)
 
     def _drop(self, client: Client, *channels: str) -> None:
         self._deliver(None)
@@ -323,15 +338,19 @@ class Hub:
             client.channels.remove(channel)
             client.stale.pop(channel, None)
             followers = self._subscribers[channel]
-            followers.remove(client)
+            del followers[client]
             if not followers:  # of channels there may be any number
                 del self._subscribers[channel]
             _following(channel).dec()
+        self.direct(client)
 
 
-def _batched(clients: Iterable[Client]) -> Iterator[tuple[Client, ...]]:
-    """All who are there now, as many at a time as are served in a turn of the event loop."""
-    there = tuple(clients)
+_T = TypeVar("_T")
+
+
+def _batched(those: Iterable[_T]) -> Iterator[tuple[_T, ...]]:
+    """All that are there now, as many at a time as are served in a turn of the event loop."""
+    there = tuple(those)
     for at in range(0, len(there), _SLICE):
         yield there[at : at + _SLICE]
 

@@ -110,6 +110,7 @@ class Session(asyncio.Protocol):
         wire = Protocol(Side.SERVER, max_size=4 * limits.message_bytes)
         stream = cast("asyncio.Transport", transport)  # as of every TCP connection
         self._client = Client(self._address, wire, stream, limits)
+        stream.set_write_buffer_limits(high=0)  # to be told as soon as anything has to wait
         try:
             self._hub.admit(self._client)
         except Refused as e:
@@ -133,6 +134,16 @@ class Session(asyncio.Protocol):
             self._said += cast("list[Frame]", client.wire.events_received())
             self._go_on()
             client.answer()
+
+    def pause_writing(self) -> None:
+        """More is written than goes out."""
+        self._client.pause()
+        self._hub.direct(self._client)
+
+    def resume_writing(self) -> None:
+        """All of it is out."""
+        self._client.resume()
+        self._hub.direct(self._client)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Forgets the client."""

@@ -13,7 +13,13 @@ from keeper.ports import Store
 from tests.feed.decided import Story
 from tests.keeper.redisfixture import store_in
 
-_BOTH = {"test_session.py", "test_handshake.py", "test_limits.py", "test_hostile.py"}
+_BOTH = {
+    "test_session.py",
+    "test_handshake.py",
+    "test_limits.py",
+    "test_slow.py",
+    "test_hostile.py",
+}
 
 
 def pytest_asyncio_loop_factories(

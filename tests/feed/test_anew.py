@@ -87,6 +87,7 @@ async def test_a_snapshot_that_is_owed_waits_for_it() -> None:
         (there,) = world.hub._clients
         world.hub.begin()
         there.stale[channel()] = None  # it did not read for a while
+        world.hub.direct(there)
         await asyncio.sleep(0.6)  # two looks after it
         assert await client.silent()
         reset(world)

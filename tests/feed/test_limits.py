@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from ipaddress import ip_network
 from typing import Any
 
@@ -14,7 +13,6 @@ from keeper.domain.lines import Prediction
 from tests.feed.described import Checked
 from tests.feed.world import (
     PAGE,
-    POWER,
     Socket,
     World,
     bet,
@@ -32,123 +30,6 @@ def opened(**limits: Any) -> World:
     world = World(**limits)
     world.mine(created())
     return world
-
-
-def burst(world: World, size: int = 20) -> None:
-    """A block of bets, about 16 KiB on a round's channel."""
-    world.mine(*(bet(stranger(1000 * world.number + i), EVEN, 1) for i in range(size)))
-
-
-# ---- slow readers
-
-
-async def test_readers_that_stop_harm_nobody_and_are_cut_off() -> None:
-    world = opened(stall_seconds=0.4)
-    async with (
-        serving(world) as session,
-        connected(session) as stuck,
-        connected(session) as stuck_too,
-        connected(session) as good,
-    ):
-        for client in (stuck, stuck_too, good):
-            await client.follow(channel(), f"market:{POWER}")
-        stuck.stop_reading()
-        stuck_too.stop_reading()
-        told = 0
-        while len(world.hub._clients) > 1:
-            burst(world)
-            for _ in range(20):
-                told += 1
-                for _ in range(2):
-                    event = await good.hear()
-                    assert event["data"]["totalStaked"] == str(told)
-            most = max(c.unsent for c in world.hub._clients)
-            assert most < 64 * 1024 + 2000, "replaceable updates are dropped"
-        assert await good.silent()
-        assert len(world.hub._clients) == 1
-        assert not any(c.unsent or c.stale for c in world.hub._clients)
-
-
-async def test_one_that_reads_again_gets_a_fresh_snapshot_and_goes_on() -> None:
-    world = opened()
-    async with serving(world) as session, connected(session) as client:
-        await client.follow(channel())
-        client.stop_reading()
-        while not any(c.stale for c in world.hub._clients):
-            burst(world)
-            await asyncio.sleep(0)
-        burst(world)
-        assert any(c.unsent for c in world.hub._clients)
-        client.read_again()
-        events = []
-        while (message := await client.hear())["type"] == "event":
-            events.append(message)
-            if len(events) % 20 == 0:  # nothing of this may be told before the snapshot
-                burst(world)
-        snapshot = message
-        assert snapshot["type"] == "snapshot"
-        # What came before the gap is whole; the snapshot says that a gap was.
-        staked = [int(event["data"]["totalStaked"]) for event in events]
-        assert staked == list(range(1, len(events) + 1))
-        assert not snapshot["recovered"]
-        now = int(snapshot["data"]["totalStaked"])
-        assert now == (world.number - 101) * 20 > len(events)
-        burst(world, 1)
-        assert (await client.hear())["data"]["totalStaked"] == str(now + 1)
-        # With a cursor from before the gap all of it can still be had.
-        heard = await client.follow(channel(), since=events[-1]["cursor"])
-        assert [int(e["data"]["totalStaked"]) for e in heard[:-1]] == [
-            *range(staked[-1] + 1, now + 2)
-        ]
-
-
-async def test_a_heartbeat_never_passes_over_updates_that_were_left_out() -> None:
-    world = opened(heartbeat=0.05)
-    async with serving(world) as session, connected(session) as client:
-        await client.follow(channel())
-        client.stop_reading()
-        while not any(c.stale for c in world.hub._clients):
-            burst(world)
-            await asyncio.sleep(0)
-        for _ in range(3):
-            burst(world)
-            await asyncio.sleep(0.1)
-        client.read_again()
-        known = 0
-        for message in await client.hear_until("snapshot"):
-            if message["type"] == "event":
-                known = message["blockNumber"]
-            elif message["type"] == "heartbeat":
-                assert message["head"] <= known + 1
-
-
-async def test_more_unsent_than_can_be_borne_ends_the_connection() -> None:
-    world = opened(messages_per_second=10**6, hard_bytes=100_000, stall_seconds=1e6)
-    async with serving(world) as session:
-        async with connected(session) as client:
-            client.stop_reading()
-            with contextlib.suppress(ConnectionError):
-                while world.hub._clients:
-                    # Long answers to short questions: only one way may be full.
-                    await client.say(op="subscribe", channels=[str(i) for i in range(50)])
-                    await asyncio.sleep(0)
-                    assert all(c.unsent < 120_000 for c in world.hub._clients)
-        async with connected(session) as client:
-            assert await client.silent()
-
-
-async def test_a_replay_that_is_too_long_becomes_a_snapshot() -> None:
-    world = opened(hard_bytes=100_000)
-    since = f"101:{world.head.hash}:0"
-    burst(world, 30)
-    async with serving(world) as session:
-        async with connected(session) as client:
-            assert len(await client.follow(channel(), since=since)) == 31
-        burst(world, 30)
-        burst(world, 30)
-        async with connected(session) as client:
-            (snapshot,) = await client.follow(channel(), since=since)
-        assert not snapshot["recovered"]
 
 
 # ---- limits
