@@ -38,7 +38,7 @@ async def measure(options: argparse.Namespace) -> bool:
         message,
         sizes,
         rounds=1 if options.quick else options.rounds,
-        messages=10 if options.quick else 100,
+        messages=10 if options.quick else 200,  # of 100 the p99 would be all but the longest
         stalls=2 if options.quick else 12,
         asking=5 if options.quick else 20,
         bets=5 if options.quick else 20,

@@ -6,7 +6,7 @@ of JSON, and ends with its input.
 
 The whole of it is one loop over what the kernel says is ready, with as little Python for each
 delivery as there can be, so that it is the server that is measured. A message has reached a reader
-when there is something to read for it; that is read a little later, when nothing more arrives, and
+when there is something to read for it; that is read a little later, first come first read, and
 compared with the message byte by byte. If it is another, the reader goes on lacking it.
 """
 
@@ -28,7 +28,7 @@ from tests.bench.frames import CLOSE, PING, PONG, TEXT, Frames, masked, sent_at,
 
 _AT_ONCE = 100  # connections that are being opened
 _PATIENCE = 10  # seconds in which something must come that is owed
-_MANY = 256  # readers for which is read before another look at what arrives
+_MANY = 256  # readers for which is read together, before another look at what arrives
 _PAUSE = 50e-9  # seconds a reader, see `turn`
 _MOST = 2**16  # bytes of one read
 _COMES = select.EPOLLIN | select.EPOLLET  # told of once, which spares the kernel a second look
@@ -166,7 +166,7 @@ class Load:
         self.tally, self.orders, self.ended = Tally(), list[bytes](), False
         self._server, self._channel, self._ports = server, channel, itertools.cycle(ports)
         self._readers: dict[int, Reader] = {}
-        self._arrived: set[int] = set()  # readers that have something to read
+        self._arrived: dict[int, None] = {}  # readers that have something to read, first come first
         self._poll, self._pause, self._line = select.epoll(), 0.0, b""
         self._poll.register(_ORDERS, select.EPOLLIN)
 
@@ -186,10 +186,10 @@ class Load:
         for fd, _ in ready:
             if fd in missing:
                 missing.remove(fd)
-                arrived.add(fd)
+                arrived[fd] = None
             elif fd not in arrived:
                 self._unusual(fd)
-        if missing and ready:
+        if missing and ready and len(arrived) < _MANY:
             return
         at = time.monotonic_ns()
         for fd in [*itertools.islice(arrived, _MANY if missing else None)]:
@@ -238,7 +238,7 @@ class Load:
 
     def _compare(self, fd: int) -> None:
         """Reads what has arrived: the message that is being told, or the reader lacks it still."""
-        self._arrived.remove(fd)
+        del self._arrived[fd]
         frame = self.tally.frame
         if (data := os.read(fd, len(frame) + 1)) != frame:
             self.tally.missing.add(fd)
