@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -83,7 +84,9 @@ class Client:
 
     def __post_init__(self) -> None:
         self.subscribe_by = self.read_at + self.limits.first_subscription
-        self.beat_at = self.read_at + self.limits.heartbeat_seconds
+        # At any time, so that those who come together, as after a restart, are not asked together.
+        sooner = secrets.randbelow(500) / 1000
+        self.beat_at = self.read_at + self.limits.heartbeat_seconds * (1 - sooner)
 
     @property
     def unsent(self) -> int:

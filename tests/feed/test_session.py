@@ -118,6 +118,16 @@ async def test_who_does_not_say_that_it_is_there_is_cut_off() -> None:
         listening.cancel()
 
 
+async def test_those_who_come_together_are_not_asked_together() -> None:
+    world = opened(heartbeat=1000.0)
+    async with serving(world) as session, contextlib.AsyncExitStack() as all_of_them:
+        for _ in range(20):
+            await all_of_them.enter_async_context(connected(session))
+        due = [client.beat_at - client.read_at for client in world.hub._clients]
+        assert 490 < min(due) < max(due) - 10
+        assert max(due) < 1001
+
+
 async def test_the_end_of_the_server_waits_for_nobody_long() -> None:
     """Neither for who does not agree nor for who does not even read."""
     world = opened()
