@@ -58,8 +58,7 @@ class Client:
         channels: what it is subscribed to.
         stale: those of them that it must be sent a snapshot of, in that order, and the cursor
             from which on it can be told what happened, if it gave one.
-        blocked: whether something waits that the network does not take, or it was cut off.
-        written: bytes since then, and those that waited.
+        written: bytes since the network last began to leave some, and those that it left.
         read: of these so many were taken at `read_at`, when some were last seen to be.
         subscribe_by: it has to subscribe until then; after that it may stay.
         beat_at: when the next heartbeat is due.
@@ -73,7 +72,6 @@ class Client:
     limits: Limits
     channels: set[str] = field(default_factory=set)
     stale: dict[str, Cursor | None] = field(default_factory=dict)
-    blocked: bool = False
     written: int = 0
     read: int = 0
     read_at: float = field(default_factory=time.monotonic)
@@ -109,7 +107,7 @@ class Client:
         As nearly always they are just written, which is to be quick. Another way is to be taken
         when a snapshot is owed, or something waits; and when not any more.
         """
-        if self.stale or self.blocked:
+        if self.stale or self.unsent:
             return partial(self._offer, channel)
         return self.transport.write
 
@@ -117,22 +115,16 @@ class Client:
         """Ends the connection at once, without a word."""
         if not self.transport.is_closing():
             metrics.FEED_ABORTED.labels(reason).inc()
-        self.blocked = True
         self.transport.abort()
 
     def pause(self) -> None:
         """The network does not take all of what is written any more."""
-        self.blocked, self.read_at = True, time.monotonic()
-        self.written, self.read = self.unsent, 0
-
-    def resume(self) -> None:
-        """The network has taken all of it."""
-        self.blocked = False
+        self.written, self.read, self.read_at = self.unsent, 0, time.monotonic()
 
     def stalled(self, now: float) -> bool:
         """Whether what waits has not moved for too long; to be asked again and again."""
         read = self.written - self.unsent
-        if read > self.read or not self.blocked:
+        if read > self.read or not self.unsent:
             self.read, self.read_at = read, now
         return now - self.read_at > self.limits.stall_seconds
 

@@ -142,7 +142,6 @@ class Session(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """All of it is out."""
-        self._client.resume()
         self._hub.direct(self._client)
 
     def connection_lost(self, _: Exception | None) -> None:

@@ -13,15 +13,9 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import Protocol, Side
 
-from tests.feed.world import POWER, World, created, raw
+from tests.feed.world import POWER, World, raw
 
 MARKET = f"market:{POWER}"
-
-
-def opened(**limits: Any) -> World:
-    world = World(**limits)
-    world.mine(created())
-    return world
 
 
 class Peer:

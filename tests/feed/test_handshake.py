@@ -9,8 +9,8 @@ import gc
 import pytest
 from aiohttp.web_protocol import RequestHandler
 
-from tests.feed.peer import MARKET, Peer, opened, peer
-from tests.feed.world import connected, raw, serving
+from tests.feed.peer import MARKET, Peer, peer
+from tests.feed.world import connected, opened, raw, serving
 
 
 async def test_what_is_said_before_the_handshake_is_answered_is_heard() -> None:

@@ -15,21 +15,14 @@ from tests.feed.described import check
 from tests.feed.world import (
     MEGA,
     POWER,
-    World,
     bet,
     channel,
     connected,
-    created,
+    opened,
     raw,
     serving,
     stranger,
 )
-
-
-def opened(**limits: Any) -> World:
-    world = World(**limits)
-    world.mine(created())
-    return world
 
 
 @pytest.mark.parametrize(

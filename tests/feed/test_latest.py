@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
 
 import aiohttp
 import pytest
@@ -22,16 +21,11 @@ from tests.feed.world import (
     channel,
     connected,
     created,
+    opened,
     serving,
 )
 
 EVEN = Prediction.EVEN
-
-
-def opened(**limits: Any) -> World:
-    world = World(**limits)
-    world.mine(created())
-    return world
 
 
 # ---- what replaces

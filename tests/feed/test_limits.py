@@ -19,17 +19,12 @@ from tests.feed.world import (
     channel,
     connected,
     created,
+    opened,
     serving,
     stranger,
 )
 
 EVEN = Prediction.EVEN
-
-
-def opened(**limits: Any) -> World:
-    world = World(**limits)
-    world.mine(created())
-    return world
 
 
 # ---- limits

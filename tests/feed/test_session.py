@@ -12,8 +12,8 @@ from websockets.frames import Close as Parting
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
-from tests.feed.peer import MARKET, ahead, forgotten, opened, peer
-from tests.feed.world import connected, created, serving
+from tests.feed.peer import MARKET, ahead, forgotten, peer
+from tests.feed.world import connected, created, opened, serving
 
 
 async def test_frames_however_the_network_cuts_them() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Any
 
 import pytest
 
@@ -21,17 +20,12 @@ from tests.feed.world import (
     channel,
     connected,
     created,
+    opened,
     serving,
     stranger,
 )
 
 EVEN = Prediction.EVEN
-
-
-def opened(**limits: Any) -> World:
-    world = World(**limits)
-    world.mine(created(), created(1, MEGA))
-    return world
 
 
 def burst(world: World, size: int = 20) -> None:
@@ -181,6 +175,7 @@ async def test_what_waited_a_little_is_told_in_order_and_then_all_is_as_before()
 
 async def test_who_gives_up_what_it_is_owed_is_told_the_rest_as_before() -> None:
     world = opened()
+    world.mine(created(1, MEGA))
     other = channel(1, MEGA)
     async with serving(world) as session, connected(session) as client:
         await client.follow(channel(), other)

@@ -246,6 +246,13 @@ async def serving(
     assert errors.messages == list(faults)
 
 
+def opened(**limits: Any) -> World:
+    """With an open round."""
+    world = World(**limits)
+    world.mine(created())
+    return world
+
+
 class Socket:
     """A websocket client that expects an answer within seconds."""
 

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from eth_utils.address import to_checksum_address
 
 from demo.publishers import Publishers
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
-from tests.feed.described import answer
+from tests.feed.decided import get
 from tests.feed.test_rest import problem
 from tests.keeper.chain.committee import DRAWN, LIE, hash_of, vote
 from tests.keeper.chain.conftest import DRAW
@@ -78,15 +77,6 @@ async def end(chain: Chain, decided: Deployed, oracle: DeployedOracle) -> None:
     await chain.move_to(DRAW + 5 * 86_400)
 
 
-async def get(session: aiohttp.ClientSession, path: str = DECISION) -> dict[str, Any]:
-    """An answer, which is as described."""
-    async with session.get(path) as response:
-        assert response.status == 200, await response.text()
-        told: dict[str, Any] = await response.json()
-    answer("Round" if "round" in path else "Decision", told)
-    return told
-
-
 async def test_an_old_decision_comes_from_the_chain_and_once_it_was_read_from_redis(
     home: Home,
     chain: Chain,
@@ -131,18 +121,18 @@ async def test_an_old_decision_comes_from_the_chain_and_once_it_was_read_from_re
 
     shared = {"REDIS_URL": redis.url, "RPC_URL": node.url, "LOG_BLOCKS": "100"}
     async with web(home, **shared) as one:
-        assert await get(one.session) == told
+        assert await get(one.session, DECISION) == told
         assert (await get(one.session, ROUND))["evidenceHash"] == hash_of(4)
         queries = [params[0] for method, params in node.seen if method == "eth_getLogs"]
         asked = [query for query in queries if query["address"] == oracle.address]
         assert len(asked) == 1  # up to where the votes are
     node.lies["eth_getLogs"] = no_logs
     async with web(home, **shared) as other:
-        assert await get(other.session) == told
+        assert await get(other.session, DECISION) == told
         assert (await get(other.session, ROUND))["evidenceHash"] == hash_of(4)
         await redis.kill()
         await chain.rpc("evm_mine")
-        assert await get(other.session) == told  # it has it at hand
+        assert await get(other.session, DECISION) == told  # it has it at hand
     async with web(home, **shared) as third:
         async with third.session.get(DECISION) as response:
             await problem(response, 503)
@@ -150,7 +140,9 @@ async def test_an_old_decision_comes_from_the_chain_and_once_it_was_read_from_re
             assert int(response.headers["Retry-After"]) == 10
         node.lies.clear()
         await chain.rpc("evm_mine")
-        assert await get(third.session) == told | {"stale": True}  # the operator is not heard
+        assert await get(third.session, DECISION) == told | {
+            "stale": True
+        }  # the operator is not heard
     async with web(home, **shared) as fourth:
         node.dead = True
         async with fourth.session.get(DECISION) as response:
@@ -188,7 +180,7 @@ async def test_a_node_that_is_behind_does_not_say_how_a_round_was_decided(
             assert [method for method, _ in behind.seen].count("eth_call")
             node.before, node.http = None, 0
     async with web(home, REDIS_URL=redis.url, RPC_URL=node.url, LOG_BLOCKS="100") as other:
-        told = await get(other.session)
+        told = await get(other.session, DECISION)
         assert (told["voting"]["ballot"], told["evidenceHash"]) == (2, hash_of(4))
 
 
@@ -205,7 +197,7 @@ async def test_a_hostile_oracle_is_told_of_as_none_and_others_stay_as_they_are(
     async with web(home) as instance:
         hostile = await get(instance.session, "/api/oracle/powerball/2")
         assert (hostile["oracle"], hostile["voting"], hostile["evidenceHash"]) == (FAKE, None, None)
-        told = await get(instance.session)
+        told = await get(instance.session, DECISION)
         assert told["evidenceHash"] == hash_of(4)
         assert (await get(instance.session, "/api/round/powerball/2"))["evidenceHash"] is None
         assert not [line for line in instance.running.lines if line["level"] == "error"]
@@ -222,7 +214,7 @@ async def test_a_reporter_that_says_too_much_is_told_of_without_evidence(
         await emit(chain, oracle, *log["topics"], data=b"\1" * 200_000)
     await end(chain, decided, oracle)
     async with web(home) as instance:
-        told = await get(instance.session)
+        told = await get(instance.session, DECISION)
         votes = [(v["draw"], v["evidence"]) for v in told["voting"]["votes"]]
         assert votes == [(DRAWN.plain(), None), (DRAWN.plain(), hash_of(2)), (None, None)]
         assert (told["evidenceHash"], told["winningNumber"]) == (None, 64)
