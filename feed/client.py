@@ -6,15 +6,14 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 from websockets.protocol import OPEN, Protocol
 
 from feed.protocol import PING, Close, Cursor, error
 from keeper import metrics
 
+NO_FILE = -1  # to which nothing can be written
 _FAREWELL_SECONDS = 2.0  # for the client to agree that it is over
 
 
@@ -79,8 +78,10 @@ class Client:
     beat_at: float = 0.0
     asked_at: float = math.inf
     leaving: bool = False
+    _file: int = NO_FILE
 
     def __post_init__(self) -> None:
+        self._file = self.transport.get_extra_info("socket").fileno()
         self.subscribe_by = self.read_at + self.limits.first_subscription
         # At any time, so that those who come together, as after a restart, are not asked together.
         sooner = secrets.randbelow(500) / 1000
@@ -101,15 +102,29 @@ class Client:
         metrics.FEED_MESSAGES.inc()
         self._write(frame)
 
-    def way(self, channel: str) -> Callable[[bytes], None]:
-        """By what the channel's updates are told now; whoever tells everybody counts them.
+    @property
+    def file(self) -> int:
+        """To which updates can be written now, past the transport, which is quick.
 
-        As nearly always they are just written, which is to be quick. Another way is to be taken
-        when a snapshot is owed, or something waits; and when not any more.
+        That is the connection's, or NO_FILE: when a snapshot is owed, something waits in the
+        transport, or it is closing. Then updates are to be offered.
         """
-        if self.stale or self.unsent:
-            return partial(self._offer, channel)
-        return self.transport.write
+        if self.stale or self.unsent or self.transport.is_closing():
+            return NO_FILE
+        return self._file
+
+    def offer(self, channel: str, frames: bytes, taken: int = 0) -> None:
+        """Writes updates of which the network took so many bytes already.
+
+        A slow client does without. Whoever tells everybody counts them.
+        """
+        if taken:
+            self._write(frames[taken:])  # or what comes next would be the rest of a frame
+        elif channel in self.stale or self.slow:
+            self.stale.setdefault(channel, None)
+            metrics.FEED_LEFT_OUT.inc()
+        else:
+            self._write(frames)
 
     def cut_off(self, reason: str) -> None:
         """Ends the connection at once, without a word."""
@@ -171,14 +186,6 @@ class Client:
             self.transport.write(frame)
             if self.unsent > self.limits.hard_bytes:
                 self.cut_off("unread")
-
-    def _offer(self, channel: str, frame: bytes) -> None:
-        """Writes an update, which a slow client does without."""
-        if channel in self.stale or self.slow:
-            self.stale.setdefault(channel, None)
-            metrics.FEED_LEFT_OUT.inc()
-        else:
-            self._write(frame)
 
     def _end(self) -> None:
         if self.unsent:

@@ -129,11 +129,13 @@ class Session(asyncio.Protocol):
             if self._late > client.limits.message_bytes:
                 client.cut_off("late")
             if client.transport.is_closing():
-                return
+                break
             client.wire.receive_data(bite)
             self._said += cast("list[Frame]", client.wire.events_received())
             self._go_on()
             client.answer()
+        if client.transport.is_closing():
+            self._hub.direct(client)
 
     def pause_writing(self) -> None:
         """More is written than goes out."""

@@ -18,6 +18,7 @@ _BOTH = {
     "test_handshake.py",
     "test_limits.py",
     "test_slow.py",
+    "test_files.py",
     "test_hostile.py",
 }
 
