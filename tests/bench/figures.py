@@ -21,6 +21,7 @@ class Figures:
 
     Attributes:
         p50, p99: milliseconds from sending a message to the last client having it.
+        rested: the p50 of messages before each of which there was a pause.
         cpu: microseconds of the server's processor a delivery.
         memory: KiB a connection, before anything is told and without garbage.
         client: microseconds of the load client's processor a delivery.
@@ -28,6 +29,7 @@ class Figures:
 
     p50: float
     p99: float
+    rested: float
     cpu: float
     memory: float
     client: float

@@ -302,11 +302,11 @@ def test_a_percentile_is_one_of_the_values(values: list[int], share: int, expect
 
 
 def test_of_rounds_the_median_counts_and_ratios_are_of_another_server() -> None:
-    rounds = [Figures(p50, p50 * 2, 10, 20, 0.5) for p50 in (9.0, 1.0, 3.0)]
+    rounds = [Figures(p50, p50 * 2, 5, 10, 20, 0.5) for p50 in (9.0, 1.0, 3.0)]
     ours = Figures.middle(rounds)
-    assert ours == Figures(3.0, 6.0, 10, 20, 0.5)
-    assert ours.over(Figures(6, 6, 20, 20, 0.5)) == Figures(0.5, 1, 0.5, 1, 1)
-    assert math.isnan(ours.over(Figures(0, 1, 1, 1, 1)).p50)
+    assert ours == Figures(3.0, 6.0, 5, 10, 20, 0.5)
+    assert ours.over(Figures(6, 6, 4, 20, 20, 0.5)) == Figures(0.5, 1, 1.25, 0.5, 1, 1)
+    assert math.isnan(ours.over(Figures(0, 1, 1, 1, 1, 1)).p50)
 
 
 def test_a_verdict_holds_up_to_its_limit_and_never_for_want_of_a_figure() -> None:
