@@ -42,6 +42,7 @@ async def measure(options: argparse.Namespace) -> bool:
         stalls=2 if options.quick else 12,
         asking=5 if options.quick else 20,
         bets=5 if options.quick else 20,
+        patience=0 if options.quick else 600,
     )
     load = os.getloadavg()[0]
     console.print(

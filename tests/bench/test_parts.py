@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import math
 import os
@@ -30,6 +32,7 @@ from tests.bench.frames import (
 )
 from tests.bench.load import Load, Lost, Reader
 from tests.bench.ours import CHANNELS, sample
+from tests.bench.steady import Steadiness
 from tests.keeper.chainfixtures import ROOT
 
 SIZES = (0, 1, 125, 126, 300, 65_535, 65_536)
@@ -314,3 +317,38 @@ def test_a_verdict_holds_up_to_its_limit_and_never_for_want_of_a_figure() -> Non
     assert not Verdict("p50", 0.61, 0.6).holds
     assert not Verdict("p50", math.nan, 0.6).holds
     assert str(Verdict("p99", 120, 100, " ms")) == "FAILS  p99: 120 ms, at most 100 ms"
+
+
+@pytest.mark.parametrize(
+    ("patience", "shares", "measured", "told"),
+    [
+        (60, [0.0, 0.05], 1, 0.05),
+        (60, [0.9, 0.9, 0.0, 0.0], 1, 0.0),  # it waits
+        (60, [0.0, 0.06, 0.0, 0.01], 2, 0.01),  # it measures again
+        (0, [0.9], 1, 0.9),
+        (5, [0.9, 0.9], 1, 0.9),  # it has waited long enough
+    ],
+)
+async def test_what_others_disturb_is_measured_again_with_patience(
+    monkeypatch: pytest.MonkeyPatch,
+    patience: float,
+    shares: list[float],
+    measured: int,
+    told: float,
+) -> None:
+    rest, calls = iter(shares), itertools.count(1)
+
+    async def measure() -> int:
+        return next(calls)
+
+    monkeypatch.setattr(Steadiness, "disturbed", lambda _: next(rest))
+    pause = asyncio.sleep
+    monkeypatch.setattr("tests.bench.steady.asyncio.sleep", lambda _: pause(0))
+    assert await Steadiness((0,), patience).undisturbed(measure) == (measured, told)
+    assert not list(rest)
+
+
+def test_looking_at_a_core_is_over_when_it_is_over() -> None:
+    before = os.sched_getaffinity(0)
+    assert 0 <= Steadiness(sorted(before), 0).disturbed() < 1
+    assert os.sched_getaffinity(0) == before
