@@ -183,6 +183,30 @@ async def test_what_was_written_is_given_back_as_it_was(
     kept.close()
 
 
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_one_of_an_earlier_version_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE events (position INTEGER PRIMARY KEY, told TEXT) STRICT")
+        db.execute("CREATE INDEX events_told ON events (told)")
+        db.execute("INSERT INTO events VALUES (7, 'what was told then')")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    world = World()
+    world.mine(created(), bet(ANN, EVEN, 5))
+    for _ in range(2):
+        kept = History(path, "these")
+        upto = await kept.restore(lambda _: None)
+        kept.take(() if upto else world.events, (), world.head)
+        assert [place.round_id for place in await kept.rounds_of(ANN)] == [1]
+        kept.close()
+    assert upto == world.head
+    assert files(tmp_path) == [path], "nothing is put aside"
+
+
 async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     world = World()

@@ -251,9 +251,8 @@ async def test_a_damaged_index_stops_no_keeper_and_is_put_aside(
         await keeper.until_logged("the chain is read")
         assert await keeper.terminate() == 0
     whole = file.read_bytes()
-    # Of a version that was, and of one that is to come.
-    others = [whole[:60] + version.to_bytes(4) + whole[64:] for version in (1, 3)]
-    for wrong in (b"not of SQLite" * 100, whole[:2000] + b"\xff" * 3000 + whole[5000:], *others):
+    later = whole[:60] + b"\0\0\0\3" + whole[64:]  # of a version to come
+    for wrong in (b"not of SQLite" * 100, whole[:2000] + b"\xff" * 3000 + whole[5000:], later):
         file.write_bytes(wrong)
         file.with_name("history.sqlite-journal").write_bytes(b"of that one")
         async with home.keeper("--role", "operator") as keeper:  # which has no use for it
