@@ -71,7 +71,7 @@ class Bench:
 
     async def fanout(self) -> AsyncIterator[Verdict]:
         """Many subscribers, beside Socket.io and ws."""
-        steadiness = Steadiness(self.cores, self.patience)
+        steadiness = Steadiness(self.cores, self.patience, self.console.print)
         for size in reversed(self.sizes):
             found: dict[str, list[Figures]] = {server: [] for server in SERVERS}
             for number in range(self.rounds):

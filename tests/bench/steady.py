@@ -29,10 +29,12 @@ class Steadiness:
 
     Attributes:
         patience: seconds that may still be spent on waiting, and on what has to be done again.
+        say: told when it waits.
     """
 
     cores: Sequence[int]
     patience: float
+    say: Callable[[str], object]
     _quick: float = math.inf  # seconds for a piece that nothing disturbs
 
     async def undisturbed(self, measure: Callable[[], Awaitable[_T]]) -> tuple[_T, float]:
@@ -41,15 +43,24 @@ class Steadiness:
         For that it waits, and measures again, as long as there is patience.
         """
         while True:
-            while self.patience > 0 and self.disturbed() > _MOST:
-                await asyncio.sleep(_PAUSE)
-                self.patience -= _PAUSE
+            await self._come()
             begun = time.monotonic()
             measured = await measure()
             share = self.disturbed()
             if share <= _MOST or self.patience <= 0:
                 return measured, share
             self.patience -= time.monotonic() - begun
+
+    async def _come(self) -> None:
+        begun, told = time.monotonic(), False
+        while (left := self.patience - (time.monotonic() - begun)) > 0:
+            if (share := self.disturbed()) <= _MOST:
+                break
+            if not told:
+                self.say(f"others disturb {share:.0%} here: waiting until they rest, {left:.0f} s")
+            told = True
+            await asyncio.sleep(min(_PAUSE, left))
+        self.patience -= time.monotonic() - begun
 
     def disturbed(self) -> float:
         """The share of pieces that took much longer than others, on the core with more of them."""

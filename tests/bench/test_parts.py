@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from websockets.frames import Frame, Opcode
@@ -326,7 +327,6 @@ def test_a_verdict_holds_up_to_its_limit_and_never_for_want_of_a_figure() -> Non
         (60, [0.9, 0.9, 0.0, 0.0], 1, 0.0),  # it waits
         (60, [0.0, 0.06, 0.0, 0.01], 2, 0.01),  # it measures again
         (0, [0.9], 1, 0.9),
-        (5, [0.9, 0.9], 1, 0.9),  # it has waited long enough
     ],
 )
 async def test_what_others_disturb_is_measured_again_with_patience(
@@ -336,19 +336,28 @@ async def test_what_others_disturb_is_measured_again_with_patience(
     measured: int,
     told: float,
 ) -> None:
-    rest, calls = iter(shares), itertools.count(1)
+    rest, calls, said = iter(shares), itertools.count(1), list[str]()
 
     async def measure() -> int:
         return next(calls)
 
     monkeypatch.setattr(Steadiness, "disturbed", lambda _: next(rest))
-    pause = asyncio.sleep
-    monkeypatch.setattr("tests.bench.steady.asyncio.sleep", lambda _: pause(0))
-    assert await Steadiness((0,), patience).undisturbed(measure) == (measured, told)
+    monkeypatch.setattr("tests.bench.steady._PAUSE", 0)
+    steadiness = Steadiness((0,), patience, said.append)
+    assert await steadiness.undisturbed(measure) == (measured, told)
     assert not list(rest)
+    assert len(said) == (shares[0] > 0 and patience > 0)
+    assert steadiness.patience <= patience
+
+
+async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Steadiness, "disturbed", lambda _: 0.9)
+    steadiness = Steadiness((0,), 0.01, print)
+    assert await steadiness.undisturbed(partial(asyncio.sleep, 0, "measured")) == ("measured", 0.9)
+    assert steadiness.patience <= 0
 
 
 def test_looking_at_a_core_is_over_when_it_is_over() -> None:
     before = os.sched_getaffinity(0)
-    assert 0 <= Steadiness(sorted(before), 0).disturbed() < 1
+    assert 0 <= Steadiness(sorted(before), 0, print).disturbed() < 1
     assert os.sched_getaffinity(0) == before
