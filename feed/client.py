@@ -54,6 +54,7 @@ class Client:
     Attributes:
         address: by what it is told from others, its network address or a part of that.
         wire: reads what it sends, and knows what the websocket protocol answers to that.
+        transport: of a TCP connection that nothing here encrypts: updates are written past it.
         channels: what it is subscribed to.
         stale: those of them that it must be sent a snapshot of, in that order, and the cursor
             from which on it can be told what happened, if it gave one.
@@ -106,8 +107,9 @@ class Client:
     def file(self) -> int:
         """To which updates can be written now, past the transport, which is quick.
 
-        That is the connection's, or NO_FILE: when a snapshot is owed, something waits in the
-        transport, or it is closing. Then updates are to be offered.
+        That is the connection's, which the event loop closes after it has told that it is lost: so
+        until the client is forgotten it is nobody else's. Or NO_FILE: when a snapshot is owed,
+        something waits in the transport, or it is closing. Then updates are to be offered.
         """
         if self.stale or self.unsent or self.transport.is_closing():
             return NO_FILE
