@@ -79,7 +79,7 @@ class Client:
     beat_at: float = 0.0
     asked_at: float = math.inf
     leaving: bool = False
-    _file: int = NO_FILE
+    _file: int = field(default=NO_FILE, init=False)
 
     def __post_init__(self) -> None:
         self._file = self.transport.get_extra_info("socket").fileno()
@@ -118,7 +118,7 @@ class Client:
     def offer(self, channel: str, frames: bytes, taken: int = 0) -> None:
         """Writes updates of which the network took so many bytes already.
 
-        A slow client does without. Whoever tells everybody counts them.
+        A slow client does without, unless it has a part. Whoever tells everybody counts them.
         """
         if taken:
             self._write(frames[taken:])  # or what comes next would be the rest of a frame

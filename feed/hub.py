@@ -189,6 +189,7 @@ class Hub:
         """Takes out a client that is gone, if it was ever admitted."""
         if client not in self._clients:
             return
+        self.direct(client)  # whatever fails after this: soon its file is another's
         self._clients.remove(client)
         self._addresses[client.address] -= 1
         if not self._addresses[client.address]:
@@ -260,6 +261,7 @@ class Hub:
         if now >= client.beat_at:
             self._deliver(None)
             client.beat(self.board.heartbeat(), now)
+            self.direct(client)  # it may have been cut off
 
     def _wake(self) -> None:
         """Lets those go on who wait for the chain to be read further."""

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
 
@@ -35,7 +35,7 @@ class Steadiness:
     cores: Sequence[int]
     patience: float
     say: Callable[[str], object]
-    _quick: float = math.inf  # seconds for a piece that nothing disturbs
+    _quick: dict[int, float] = field(default_factory=dict)  # seconds for a piece, by core
 
     async def undisturbed(self, measure: Callable[[], Awaitable[_T]]) -> tuple[_T, float]:
         """What is measured, the machine being steady before and after; and how disturbed it was.
@@ -66,11 +66,15 @@ class Steadiness:
         """The share of pieces that took much longer than others, on the core with more of them."""
         before = os.sched_getaffinity(0)
         try:
-            took = [self._pieces(core) for core in self.cores]
+            return max(self._disturbed(core) for core in self.cores)
         finally:
             os.sched_setaffinity(0, before)
-        self._quick = min(self._quick, *(sorted(own)[_PIECES // 20] for own in took))
-        return max(sum(t > _LATE * self._quick for t in own) / _PIECES for own in took)
+
+    def _disturbed(self, core: int) -> float:
+        took = self._pieces(core)
+        quick = min(sorted(took)[_PIECES // 20], self._quick.get(core, math.inf))
+        self._quick[core] = quick
+        return sum(t > _LATE * quick for t in took) / _PIECES
 
     @staticmethod
     def _pieces(core: int) -> list[float]:

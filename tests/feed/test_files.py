@@ -111,19 +111,47 @@ async def test_one_that_is_gone_harms_nobody(place: int) -> None:
         assert there not in world.hub._clients
 
 
-async def test_nothing_is_said_after_the_farewell() -> None:
-    world = opened()
-    farewell = Frame(Opcode.CLOSE, b"\x03\xe8")
+@asynccontextmanager
+async def alone(world: World) -> AsyncIterator[tuple[asyncio.StreamReader, Client]]:
+    """All bytes that come to the only client, which follows "stats"."""
     async with serving(world), raw(world) as (heard, said):
         await heard.readuntil(b"\r\n\r\n")
         wish = Frame(Opcode.TEXT, b'{"op":"subscribe","channels":["stats"]}')
         said.write(wish.serialize(mask=True))
         await heard.readuntil(b'"data":null}')
         (there,) = world.hub._subscribers["stats"]
+        yield heard, there
+
+
+async def test_nothing_is_said_after_the_farewell() -> None:
+    world = opened()
+    farewell = Frame(Opcode.CLOSE, b"\x03\xe8")
+    async with alone(world) as (heard, there):
         there.transport.get_protocol().data_received(farewell.serialize(mask=True))
         assert there.transport.is_closing()
         tell(world, 0)
         assert await heard.read() == farewell.serialize(mask=False)
+
+
+async def test_nothing_is_said_to_who_is_cut_off() -> None:
+    world = opened()
+    async with alone(world) as (heard, there):
+        there.asked_at = 0  # and did not answer
+        world.hub._look_after(there, there.beat_at)
+        assert there.transport.is_closing()
+        tell(world, 0)
+        assert await heard.read() == b""
+
+
+async def test_a_file_is_given_up_whatever_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = opened()
+    async with alone(world) as (_, there):
+        there.transport.abort()
+        monkeypatch.setattr(world.hub, "_deliveries", (1 // 0 for _ in "once"))
+        with pytest.raises(ZeroDivisionError):
+            world.hub.forget(there)  # as the event loop does before it closes the file
+        assert world.hub._subscribers["stats"] == {there: NO_FILE}
+        world.hub._drop(there, "stats")
 
 
 async def test_who_waits_since_the_delivery_began_is_not_overtaken(
