@@ -115,7 +115,7 @@ class Client:
             return NO_FILE
         return self._file
 
-    def offer(self, channel: str, frames: bytes, taken: int = 0) -> None:
+    def offer(self, channel: str, frames: bytes, taken: int) -> None:
         """Writes updates of which the network took so many bytes already.
 
         A slow client does without, unless it has a part. Whoever tells everybody counts them.

@@ -261,7 +261,8 @@ class Hub:
         if now >= client.beat_at:
             self._deliver(None)
             client.beat(self.board.heartbeat(), now)
-            self.direct(client)  # it may have been cut off
+        if client.transport.is_closing():
+            self.direct(client)
 
     def _wake(self) -> None:
         """Lets those go on who wait for the chain to be read further."""

@@ -187,7 +187,10 @@ def files(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-async def test_one_of_an_earlier_version_is_begun_anew(tmp_path: Path) -> None:
+async def test_one_of_an_earlier_version_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "feed.history")
     path = tmp_path / "history.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE events (position INTEGER PRIMARY KEY, told TEXT) STRICT")
@@ -205,6 +208,8 @@ async def test_one_of_an_earlier_version_is_begun_anew(tmp_path: Path) -> None:
         kept.close()
     assert upto == world.head
     assert files(tmp_path) == [path], "nothing is put aside"
+    anew = f"the history in {path} is of an earlier version: it is begun anew"
+    assert [(line.levelname, line.message) for line in caplog.records] == [("INFO", anew)]
 
 
 async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:
