@@ -11,6 +11,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
+from demo.publishers import Publishers
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.events import DEPTH
 from keeper.chain.fees import Pricing
@@ -20,12 +21,14 @@ from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
 from keeper.ports import Store
 from keeper.store.journal import FileJournal
+from tests.keeper.chain.process import Home
 from tests.keeper.chain.proxy import Proxy, proxied
 from tests.keeper.chainfixtures import (
     ADMIN,
     BETTORS,
     KEEPER,
     KEEPER_KEY,
+    REPORTER_KEYS,
     Chain,
     Deployed,
     DeployedOracle,
@@ -141,9 +144,15 @@ def senders(rpc: Rpc, account: LocalAccount, tmp_path: Path) -> Iterator[Senders
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
     async with running_redis(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path, chain: Chain, decided: Deployed, publishers: Publishers) -> Home:
+    """Of a reporter of the committee."""
+    return Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -14,11 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from demo.publishers import Publishers
 from keeper.__main__ import main
 from tests.keeper.chain.waiting import Condition, holds, until
 from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
 
+NO_KEY = {"KEY_FILE": ""}
+OLD = {"HEAD_AGE": str(10**9)}  # the chain's clock is not ours
 PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
 
 
@@ -169,6 +173,28 @@ class Running:
         """SIGKILL."""
         self.process.kill()
         await self.process.wait()
+
+
+@dataclass
+class Web:
+    """A web instance, which has read the chain."""
+
+    running: Running
+    session: aiohttp.ClientSession
+
+    async def status(self, path: str) -> int:
+        async with self.session.get(path) as answer:
+            return answer.status
+
+
+@contextlib.asynccontextmanager
+async def web(home: Home, **changed: str) -> AsyncIterator[Web]:
+    settings = {**NO_KEY, **OLD, "DATA_DIR": str(home.folder / "web"), **changed}
+    async with home.keeper("--role", "web", **settings) as running:
+        await running.until_logged("the chain is read")
+        url = (await running.until_logged("serving"))["url"]
+        async with aiohttp.ClientSession(url) as session:
+            yield Web(running, session)
 
 
 @dataclass

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ import aiohttp
 import orjson
 import pytest
 
-from demo.publishers import Publishers
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
 from tests.feed.world import Socket, connected
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import Home, Running
+from tests.keeper.chain.process import NO_KEY, OLD, Home, Running, web
 from tests.keeper.chainfixtures import (
     BETTORS,
     KEEPER,
@@ -29,46 +26,10 @@ from tests.keeper.chainfixtures import (
     Deployed,
     DeployedOracle,
 )
-from tests.keeper.redisfixture import RedisServer, running_redis
+from tests.keeper.redisfixture import RedisServer
 
 ANN = BETTORS[0]
 EVEN = 0
-NO_KEY = {"KEY_FILE": ""}
-OLD = {"HEAD_AGE": str(10**9)}  # the chain's clock is not ours
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with running_redis(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def home(tmp_path: Path, chain: Chain, decided: Deployed, publishers: Publishers) -> Home:
-    """Of a reporter of the committee."""
-    return Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
-
-
-@dataclass
-class Web:
-    """A web instance, which has read the chain."""
-
-    running: Running
-    session: aiohttp.ClientSession
-
-    async def status(self, path: str) -> int:
-        async with self.session.get(path) as answer:
-            return answer.status
-
-
-@contextlib.asynccontextmanager
-async def web(home: Home, **changed: str) -> AsyncIterator[Web]:
-    settings = {**NO_KEY, **OLD, "DATA_DIR": str(home.folder / "web"), **changed}
-    async with home.keeper("--role", "web", **settings) as running:
-        await running.until_logged("the chain is read")
-        url = (await running.until_logged("serving"))["url"]
-        async with aiohttp.ClientSession(url) as session:
-            yield Web(running, session)
 
 
 async def heard(client: Socket, times: int) -> list[dict[str, Any]]:

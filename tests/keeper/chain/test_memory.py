@@ -13,7 +13,7 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import Home
 from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, E
-from tests.keeper.redisfixture import running_redis
+from tests.keeper.redisfixture import RedisServer
 
 KB_A_MB = 1024  # as Linux counts
 LIMIT = 130  # MB
@@ -28,7 +28,7 @@ def resident(pid: int) -> float:
 
 
 async def test_an_idle_keeper_of_both_markets_takes_little_memory(
-    chain: Chain, tmp_path: Path, publishers: Publishers
+    chain: Chain, tmp_path: Path, publishers: Publishers, redis: RedisServer
 ) -> None:
     """All parts of it at work: the chain read, served, its figures asked for, a lease held."""
     markets = [await chain.deploy(POWERBALL), await chain.deploy(MEGA_MILLIONS)]
@@ -37,10 +37,7 @@ async def test_an_idle_keeper_of_both_markets_takes_little_memory(
         for prediction in range(4):
             await markets[0].bet(user, 1, prediction, E // 100)
     home = Home.make(tmp_path, chain, markets, publishers)
-    async with (
-        running_redis(tmp_path) as redis,
-        home.keeper("--send", REDIS_URL=redis.url, LEASE_SECONDS="1") as keeper,
-    ):
+    async with home.keeper("--send", REDIS_URL=redis.url, LEASE_SECONDS="1") as keeper:
         url = (await keeper.until_logged("serving"))["url"]
         await keeper.until_logged("the chain is read")
         await keeper.until_logged("this keeper may send")

@@ -247,7 +247,7 @@ async def test_what_is_read_while_the_redis_is_gone_is_at_hand(
     market: ContractMarket,
     decided: Deployed,
     oracle: DeployedOracle,
-    server: RedisServer,
+    redis: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """For this process, and a while: what the sources said is not in it."""
@@ -257,14 +257,14 @@ async def test_what_is_read_while_the_redis_is_gone_is_at_hand(
     await chain.move_to(await chain.now() + 3600)
     await oracle.do(KEEPER, "finalize", market.address, 1)
     await chain.rpc("anvil_mine", hex(150))
-    async with connect(server.url) as redis, following(market.rpc, [market]) as follower:
+    async with connect(redis.url) as client, following(market.rpc, [market]) as follower:
         await caught_up(follower, chain)
         assert isinstance(follower.audience, Hub)
         view, board = follower.views[market.address], follower.audience.board
-        store = RedisStore(redis)
+        store = RedisStore(client)
         oracles = Oracles([market], follower, store, lambda _: None)
         one, other = (Decisions(oracles, store, chain.chain_id) for _ in range(2))
-        await server.kill()
+        await redis.kill()
         told = await one.of(view, view.rounds[1], board)
         assert told is not None
         assert (told["stale"], told["evidenceHash"]) == (True, hash_of(0))
@@ -273,7 +273,7 @@ async def test_what_is_read_while_the_redis_is_gone_is_at_hand(
             raise ChainError("not now")
 
         monkeypatch.setattr(ContractOracle, "call", fail)
-        await server.start()
+        await redis.start()
         assert await one.of(view, view.rounds[1], board) == told
         with pytest.raises(Problem):
             await other.of(view, view.rounds[1], board)

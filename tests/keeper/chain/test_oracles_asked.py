@@ -129,22 +129,22 @@ async def test_sources_that_nobody_asks_any_more_are_stale(
 
 
 async def test_without_its_redis_what_is_known_stays_and_is_stale_until_it_is_back(
-    chain: Chain, market: ContractMarket, server: RedisServer
+    chain: Chain, market: ContractMarket, redis: RedisServer
 ) -> None:
     now = int(time.time())
     await chain.move_to(DRAW)
-    async with connect(server.url) as redis:
-        store = RedisStore(redis)
+    async with connect(redis.url) as client:
+        store = RedisStore(client)
         async with telling(market, store) as told:
             await Asked(store).note(market, 1, DATE, fetched(*AGREED, at=now))
             await until(lambda: told.round.get("asked") is not None)
-            await server.kill()
+            await redis.kill()
             await told.until(stale=True)
             assert told.round["asked"]["askedAt"] == now
             with capture_logs() as logs:  # of the keeper, which goes on
                 await Asked(store).note(market, 1, DATE, fetched(*AGREED, at=now))
             assert [line["event"] for line in logs] == ["what the sources say is not shared"]
-            await server.start()  # it has forgotten everything
+            await redis.start()  # it has forgotten everything
             await told.until(stale=False)
             assert told.round["asked"]["askedAt"] == now
             await Asked(store).note(market, 1, DATE, fetched(*AGREED, at=now + 1))

@@ -4,50 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_utils.address import to_checksum_address
 
-from demo.publishers import Publishers
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
 from tests.feed.decided import get
 from tests.feed.test_rest import problem
 from tests.keeper.chain.committee import DRAWN, LIE, hash_of, vote
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import Home
+from tests.keeper.chain.process import Home, web
 from tests.keeper.chain.proxy import Proxy, proxied
-from tests.keeper.chain.test_keeper_wide import web
 from tests.keeper.chain.test_reports import emit
 from tests.keeper.chainfixtures import (
     ADMIN,
     KEEPER,
-    REPORTER_KEYS,
     REPORTERS,
     Chain,
     Deployed,
     DeployedOracle,
 )
-from tests.keeper.redisfixture import RedisServer, running_redis
+from tests.keeper.redisfixture import RedisServer
 
 ONE, TWO, THREE = REPORTERS
 DECISION, ROUND = "/api/oracle/powerball/1", "/api/round/powerball/1"
 FAKE = to_checksum_address("0x" + "fa" * 20)
 # What stands there: it answers nothing, refuses, or answers 32 bytes of ones, whatever it is asked.
 SILENT, REVERTS, ABSURD = "0x5f5ff3", "0x5f5ffd", "0x5f195f5260205ff3"
-
-
-@pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    async with running_redis(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-def home(tmp_path: Path, chain: Chain, decided: Deployed, publishers: Publishers) -> Home:
-    return Home.make(tmp_path, chain, [decided], publishers, REPORTER_KEYS[0])
 
 
 @pytest.fixture
