@@ -21,6 +21,7 @@ import pytest
 from eth_utils import keccak
 from playwright.async_api import Page, WebSocket, async_playwright, expect
 
+from keeper.domain.calendar import next_draw_times
 from keeper.domain.draw import POWERBALL
 from keeper.domain.lines import Prediction
 from tests.keeper.chainfixtures import ACCOUNTS, Chain, Deployed, E
@@ -142,6 +143,19 @@ class Site:
                 await asyncio.sleep(0.1)
 
 
+async def many_rounds(market: Deployed, count: int = 8) -> None:
+    """Opens them, all in one block."""
+    chain, now = market.chain, await market.chain.now()
+    _, *later = next_draw_times(market.game, now, now + 50 * 24 * 3600)
+    await chain.rpc("evm_setIntervalMining", 0)
+    for draw in later[:count]:
+        call = {"from": VISITOR, "to": market.address, "data": market.encode("createRound", draw)}
+        await chain.rpc("eth_sendTransaction", call | {"gas": hex(200_000)})
+    await chain.rpc("evm_mine")
+    assert await market.read("roundCount") == 1 + count
+    await chain.rpc("evm_setIntervalMining", 1)
+
+
 async def shows(page: Page, *texts: str) -> None:
     """Waits for a row that begins with these texts."""
     row = page.locator("tr", has_text=re.compile("^" + r"\s*".join(map(re.escape, texts))))
@@ -156,6 +170,9 @@ async def test_the_page_is_live_takes_a_bet_and_comes_back(tmp_path: Path) -> No
 
     def listen(ws: WebSocket) -> None:
         ws.on("framereceived", lambda text: heard.append(json.loads(text)))
+
+    def told(kind: str) -> list[dict[str, Any]]:
+        return [m for m in heard if m["type"] == kind]
 
     async def bet(amount: str) -> None:
         await page.locator("input").fill(amount)
@@ -197,6 +214,13 @@ async def test_the_page_is_live_takes_a_bet_and_comes_back(tmp_path: Path) -> No
             assert (prediction, amount) == (Prediction.ODD, 17 * E // 4)
             await market.bet(OTHERS[1], 1, Prediction.EVEN, E // 2)
             await shows(page, "Round 1", "ODD", "4.25", "3.50 matched")
+
+            # More that has to be asked about than may be asked in a second.
+            await many_rounds(market)
+            async with asyncio.timeout(PATIENCE):
+                while not any(len(m["data"].get("rounds", ())) == 9 for m in told("snapshot")):
+                    await asyncio.sleep(0.1)
+            assert "too_many_messages" not in [m["code"] for m in told("error")]
         # The server was killed, and somebody bets meanwhile.
         await expect(state).to_have_text("Connecting")
         await market.bet(OTHERS[1], 1, Prediction.EVEN, E // 2)
@@ -206,10 +230,11 @@ async def test_the_page_is_live_takes_a_bet_and_comes_back(tmp_path: Path) -> No
             await shows(page, "Round 1", "ODD", "4.25", "4.00 matched")
             await expect(state).to_contain_text("Bets are taken for")
             await page.screenshot(path=tmp_path / "page.png")
-            told = [m for m in heard if m.get("channel") == f"market:{market.address}"]
-            placed = [m["data"]["user"] for m in told if m.get("event") == "BetPlaced"]
-            assert placed == [OTHERS[1]]
-            assert [m["recovered"] for m in told if m["type"] == "snapshot"] == [True]
+            market_ = f"market:{market.address}"
+            placed = [m for m in told("event") if m["event"] == "BetPlaced"]
+            assert [m["data"]["user"] for m in placed if m["channel"] == market_] == [OTHERS[1]]
+            fresh = [m["recovered"] for m in told("snapshot") if m["channel"] == market_]
+            assert fresh == [True]
 
             # A connection on which nothing comes is given up; the next one is as good.
             await page.evaluate("hello.heartbeatMs = 500")
