@@ -187,7 +187,7 @@ class Api:
         of = *self._find(asked), self._board()
         if told := self._decisions and await self._decisions.of(*of):
             return {**told}
-        raise Problem(404, "unknown_decision", "nothing is known of how it is decided")
+        raise Problem(404, "unknown_decision", "how it is decided is told from its draw on")
 
     # ---- of a user
 

@@ -166,11 +166,20 @@ class Gate:
         if wait is not None:
             raise Problem(429, "too_many_requests", "too many from this address", wait)
 
+    def admit_page(self, request: web.Request) -> None:
+        """Raises Problem when it comes of a page that may not ask; programs are no pages."""
+        if all(origin in self.origins for origin in request.headers.getall(hdrs.ORIGIN, ())):
+            return
+        metrics.FEED_REFUSED.labels("origin").inc()
+        why = "pages of this origin may not ask: LOTTOCHAIN_ORIGINS has those that may"
+        raise Problem(403, "forbidden_origin", why)
+
     def preflight(self, request: web.Request) -> web.Response | None:
-        """The answer to a browser that asks for a page whether it may ask."""
+        """The answer to a browser that asks for a page whether it may ask. Raises Problem."""
         wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
-        if request.method != hdrs.METH_OPTIONS or not wanted or not self._allowed(request):
+        if request.method != hdrs.METH_OPTIONS or not wanted:
             return None
+        self.admit_page(request)
         return web.Response(
             status=204,
             headers={
@@ -234,7 +243,12 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
 
 def _problem(e: web.HTTPException) -> web.Response:
     """What aiohttp refuses, as a problem."""
-    code = e.reason.lower().replace(" ", "_")
-    answer = Problem(e.status, code, e.text or e.reason).answer()
-    answer.headers.update({k: e.headers[k] for k in (hdrs.ALLOW,) if k in e.headers})
+    code, why = e.reason.lower().replace(" ", "_"), e.text or e.reason
+    if isinstance(e, web.HTTPNotFound):
+        why = "there is nothing at this path: /openapi.yaml has those that there are"
+    if not isinstance(e, web.HTTPMethodNotAllowed):
+        return Problem(e.status, code, why).answer()
+    allowed = e.headers[hdrs.ALLOW]
+    answer = Problem(e.status, code, f"this path takes {allowed.replace(',', ' and ')}").answer()
+    answer.headers[hdrs.ALLOW] = allowed
     return answer

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
 
 from aiohttp import hdrs, web
@@ -16,7 +19,6 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    StringConstraints,
     ValidationError,
 )
 
@@ -27,11 +29,26 @@ _BODY_SECONDS = 10  # for all of a body to come
 M = TypeVar("M", bound="Asked")
 
 
-def _digits(value: Any) -> Any:
-    """A number as a path or a query has it."""
-    if isinstance(value, str) and not re.fullmatch(r"[1-9][0-9]{0,17}", value):
-        raise ValueError("wants a whole number from 1 on")
-    return value
+def _counted(most: int) -> BeforeValidator:
+    """A number from 1 on as a path or a query has it."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch("[1-9][0-9]{0,17}", value) or int(value) > most:
+            raise ValueError(f"wants a whole number from 1 to {most}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _like(pattern: str, wanted: str) -> AfterValidator:
+    """A text of this form."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"wants {wanted}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _whole(value: Any) -> Any:
@@ -39,21 +56,25 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _address(text: str) -> str:
-    """With its checksum, whichever way it was capitalized."""
-    if not re.fullmatch(_HEX, text):
-        raise ValueError("wants an address: 0x and 40 hexadecimal digits")
-    return to_checksum_address(text)
-
-
-_HEX = r"0x[0-9a-fA-F]{40}"
-_Address = Annotated[str, AfterValidator(_address)]
-_Market = Annotated[str, StringConstraints(pattern=f"^({_HEX}|[a-z][a-z-]{{0,30}})$")]
-_Positive = Annotated[int, BeforeValidator(_digits), Field(ge=1, lt=10**18)]
-_Limit = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=100)]
+_HEX = "0x[0-9a-fA-F]{40}"
+_Address = Annotated[
+    str,
+    _like(_HEX, "an address: 0x and 40 hexadecimal digits"),
+    AfterValidator(to_checksum_address),  # whichever way it was capitalized
+]
+_Market = Annotated[
+    str,
+    _like(f"{_HEX}|[a-z][a-z-]{{0,30}}", "the address of a market, or its game in small letters"),
+]
+_Positive = Annotated[int, _counted(10**18 - 1)]
+_Limit = Annotated[int, _counted(100)]
 _Whole = Annotated[int, BeforeValidator(_whole)]
-_Wei = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,76})$")]
-_Place = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,15}:[0-9]{1,18}:0x[0-9a-fA-F]{40}$")]
+_Wei = Annotated[
+    str, _like("0|[1-9][0-9]{0,76}", "wei, a whole number of at most 77 digits, as a string")
+]
+_Place = Annotated[
+    str, _like(f"[0-9]{{1,15}}:[0-9]{{1,18}}:{_HEX}", "the `next` of the page before")
+]
 
 
 class Asked(BaseModel, extra="forbid", frozen=True):
@@ -104,25 +125,33 @@ class ClaimAsked(OfUser, strict=True):
     to: _Address | None = None
 
 
-def _refuse(e: ValidationError) -> Problem:
-    errors = [
-        {
-            "field": ".".join(map(str, each["loc"]))[:64],
-            "message": each["msg"].removeprefix("Value error, "),
-        }
-        for each in e.errors(include_url=False, include_input=False)[:16]
-    ]
+def _wrong(found: Iterable[tuple[str, str]]) -> Problem:
+    """Of fields, each with what is wrong."""
+    errors = [{"field": field[:64], "message": why} for field, why in islice(found, 16)]
     first = f"{errors[0]['field'] or 'request'}: {errors[0]['message']}"
     return Problem(400, "bad_request", first, errors=errors)
+
+
+def _refuse(e: ValidationError) -> Problem:
+    return _wrong(
+        (
+            ".".join(map(str, each["loc"])),
+            "is not known here: leave it out"
+            if each["type"] == "extra_forbidden"
+            else each["msg"].removeprefix("Value error, "),
+        )
+        for each in e.errors(include_url=False, include_input=False)
+    )
 
 
 def asked(model: type[M], request: web.Request) -> M:
     """What path and query ask. Raises Problem."""
     told = [*request.query.items(), *request.match_info.items()]
-    if len(fields := dict(told)) != len(told):
-        raise Problem(400, "bad_request", "something is given twice")
+    times = Counter(field for field, _ in told)
+    if twice := [field for field in times if times[field] > 1]:
+        raise _wrong((field, "is given more than once") for field in twice)
     try:
-        return model.model_validate_strings(fields)
+        return model.model_validate_strings(dict(told))
     except ValidationError as e:
         raise _refuse(e) from None
 
@@ -134,7 +163,7 @@ async def sent(model: type[M], request: web.Request) -> M:
     if hdrs.CONTENT_ENCODING in request.headers:
         raise Problem(415, "unsupported_media_type", "the body is not to be packed")
     if request.query:
-        raise Problem(400, "bad_request", "all of it is told in the body")
+        raise _wrong((field, "is to be told in the body") for field in dict.fromkeys(request.query))
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             body = await request.read()

@@ -15,7 +15,6 @@ from feed.http import Gate, Problem, described
 from feed.hub import Hub
 from feed.session import open_on
 from feed.store import network
-from keeper import metrics
 
 _KEEPALIVE_SECONDS = 75  # for which the connection is kept of who asks nothing
 _READY_SECONDS = 5  # after which to ask again whether it is ready
@@ -80,9 +79,6 @@ class Server:
 
     async def _ws(self, request: web.Request) -> web.StreamResponse:
         """Makes a websocket of the connection, if the page may have one."""
-        origins = request.headers.getall("Origin", ())
-        if any(origin not in self.gate.origins for origin in origins):
-            metrics.FEED_REFUSED.labels("origin").inc()
-            raise Problem(403, "forbidden_origin", "pages of this origin may not connect")
+        self.gate.admit_page(request)
         open_on(request, self.hub, network(self.gate.address(request)))
         return web.Response()  # which nobody gets

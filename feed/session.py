@@ -69,7 +69,8 @@ def _shaken(request: web.Request) -> bytes:
     shaking = ServerProtocol()
     answer = shaking.accept(Request(request.path, Headers(told)))
     if shaking.handshake_exc:
-        raise Problem(400, "bad_request", str(shaking.handshake_exc)[:200])
+        why = f"this begins a websocket: {shaking.handshake_exc}"
+        raise Problem(400, "bad_request", why[:200])
     return answer.serialize()
 
 

@@ -158,9 +158,22 @@ async def test_a_field_that_is_wrong_is_named(field: str, value: Any) -> None:
     world.mine(created())
     body = wanted(**{field: value})
     async with serving(world) as session, session.post("/api/bet", json=body) as response:
-        assert (await problem(response, 400)).startswith(f"{field}: ")
+        detail = await problem(response, 400)
+        assert detail.startswith(f"{field}: ")
+        assert "pattern" not in detail, "that is for programs"
         told = await response.json()
         assert (told["code"], told["errors"][0]["field"]) == ("bad_request", field)
+
+
+async def test_what_is_told_beside_the_body_is_named() -> None:
+    world = World()
+    world.mine(created())
+    async with (
+        serving(world) as session,
+        session.post("/api/bet?a=1&user=2&a=3", json=wanted()) as response,
+    ):
+        assert await problem(response, 400) == "a: is to be told in the body"
+        assert [e["field"] for e in (await response.json())["errors"]] == ["a", "user"]
 
 
 @pytest.mark.parametrize(

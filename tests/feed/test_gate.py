@@ -52,7 +52,8 @@ async def test_a_browser_is_told_what_its_page_may_do() -> None:
         for other in ("https://evil.example", "null", PAGE.upper(), PAGE + "/"):
             headers = PREFLIGHT | {"Origin": other}
             async with session.options("/api/bet", headers=headers) as response:
-                await problem(response, 405)
+                assert "LOTTOCHAIN_ORIGINS" in await problem(response, 403)
+                assert (await response.json())["code"] == "forbidden_origin"
                 assert not [name for name in response.headers if name.startswith("Access-")]
 
 

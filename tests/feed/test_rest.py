@@ -228,10 +228,59 @@ async def test_what_cannot_be_had_is_a_problem(path: str, status: int) -> None:
         await problem(response, status)
 
 
+MANY = [f"x{i}" for i in range(20)]
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/rounds/", "/api/round/x", "/api//round"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "DELETE"])
+async def test_who_asks_where_nothing_is_is_told_where_to_look(path: str, method: str) -> None:
+    world = opened()
+    async with serving(world) as session:
+        async with session.request(method, world.url + path) as response:
+            if method == "HEAD":
+                assert (response.status, response.content_type) == (404, "application/problem+json")
+                return
+            detail = await problem(response, 404)
+            assert (await response.json())["code"] == "not_found"
+        (there,) = re.findall(r"/\S+", detail)
+        async with session.get(there) as response:
+            assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "errors"),
+    [
+        ("/api/round/POWERBALL/1", {"market": "address"}),
+        ("/api/round/0x12/0", {"market": "address", "id": "from 1 to 999999999999999999"}),
+        (f"/api/round/powerball/{10**18}", {"id": "from 1 to 999999999999999999"}),
+        (f"/api/rounds?market={POWER}0&before=x", {"market": "address", "before": "`next`"}),
+        ("/api/rounds?limit=101", {"limit": "from 1 to 100"}),
+        ("/api/rounds?limit=0&Limit=5", {"limit": "from 1 to 100", "Limit": "not known"}),
+        ("/api/rounds?limit=1&status=OPEN&limit=2", {"limit": "more than once"}),
+        ("/api/rounds?a=1&b=1&b=1&a=2", {"a": "more than once", "b": "more than once"}),
+        ("/api/round/powerball/1?id=1", {"id": "more than once"}),
+        ("/api/bets/powerball?before=0", {"user": "address", "before": "from 1 to"}),
+        ("/api/stats?" + "&".join(MANY), dict.fromkeys(MANY[:16], "not known")),
+    ],
+)
+async def test_every_field_that_is_wrong_is_named_with_what_is_wanted(
+    path: str, errors: dict[str, str]
+) -> None:
+    async with serving(opened()) as session, session.get(path) as response:
+        detail = await problem(response, 400)
+        told = await response.json()
+        found = {e["field"]: e["message"] for e in told["errors"]}
+        assert found.keys() == errors.keys()
+        for field, words in errors.items():
+            assert words in found[field]
+        first = told["errors"][0]
+        assert (told["code"], detail) == ("bad_request", f"{first['field']}: {first['message']}")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_other_methods_are_a_problem(method: str) -> None:
     async with serving(opened()) as session, session.request(method, "/api/round") as response:
-        await problem(response, 405)
+        assert await problem(response, 405) == "this path takes GET and HEAD"
         assert response.headers["Allow"] == "GET,HEAD"
 
 
