@@ -46,6 +46,20 @@ class Limits:
     history: int = 8192
     heartbeat_seconds: float = 25.0
 
+    def why(self, close: Close) -> str:
+        """Why a connection is ended, for people."""
+        return {
+            Close.MESSAGE_TOO_BIG: f"a message has at most {self.message_bytes} bytes",
+            Close.TOO_MANY_CHANNELS: f"more than {self.channels} channels: take another connection",
+            Close.STARTING: "the chain is still being read: come back later",
+            Close.SHUTDOWN: "the server ends: come back later",
+            Close.TOO_MANY_CONNECTIONS: "the server is full: come back later",
+            Close.TOO_MANY_FROM_ADDRESS: f"{self.per_address} are open from this address",
+            Close.TOO_MANY_MESSAGES: f"more than {self.messages_per_second} messages a second",
+            Close.NO_SUBSCRIPTION: f"nothing subscribed to within {self.first_subscription:g} s",
+            Close.INTERNAL: "a fault of the server: come back later",
+        }[close]
+
 
 @dataclass(slots=True, eq=False)
 class Client:
@@ -175,7 +189,7 @@ class Client:
         code = why.name.lower()
         metrics.FEED_REFUSED.labels(code).inc()
         retryable = why >= Close.STARTING
-        self.send(parting or error(code, code.replace("_", " "), retryable=retryable))
+        self.send(parting or error(code, self.limits.why(why), retryable=retryable))
         if self.wire.state is OPEN:  # else the client was first
             self.wire.send_close(why, code)
         self.answer()

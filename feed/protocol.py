@@ -17,6 +17,13 @@ from websockets.frames import Frame, Opcode
 
 _CURSOR = re.compile(r"(\d{1,15}):([^:]{0,80}):(\d{1,15})(?::(\d{1,15}))?", re.ASCII)
 _CODES: dict[int | str, str] = {"op": "bad_op", "since": "bad_cursor"}
+_WANTED: dict[int | str, str] = {
+    "message": "an object of JSON",
+    "id": "a whole number of less than 2^53, or at most 64 characters",
+    "op": "subscribe, unsubscribe or ping",
+    "channels": "a list of one name or more",
+    "since": "a cursor that was told, or an object with one for each channel; or leave it out",
+}
 
 
 class Close(IntEnum):
@@ -144,10 +151,9 @@ def parse(text: str | bytes) -> Wish:
         first = e.errors(include_url=False)[0]  # in the order of the fields
         what = first["loc"][0] if first["loc"] else "message"
         id_ = None if what in ("message", "id") else fields.get("id")
-        why = f"{what}: {first['msg']}"
-        raise Malformed(_CODES.get(what, "bad_message"), why, id_) from None
+        raise Malformed(_CODES.get(what, "bad_message"), f"{what}: {_WANTED[what]}", id_) from None
     except ValueError:
         raise Malformed("bad_message", "this is not JSON") from None
     if wish.op != "ping" and not wish.channels:
-        raise Malformed("bad_message", "channels: a list of one name or more", wish.id)
+        raise Malformed("bad_message", f"channels: {_WANTED['channels']}", wish.id)
     return wish

@@ -97,6 +97,16 @@ def test_every_code_is_described() -> None:
     assert f"{limits.messages_per_second} messages" in when["too_many_messages"]
     assert f"{limits.message_bytes // 1024} KiB" in when["message_too_big"]
     assert f"{limits.first_subscription:.0f} s" in when["no_subscription"]
+    said = {close: limits.why(close) for close in Close}
+    assert len(set(said.values())) == len(said)
+    for close, limit in (
+        (Close.TOO_MANY_FROM_ADDRESS, limits.per_address),
+        (Close.TOO_MANY_CHANNELS, limits.channels),
+        (Close.TOO_MANY_MESSAGES, limits.messages_per_second),
+        (Close.MESSAGE_TOO_BIG, limits.message_bytes),
+        (Close.NO_SUBSCRIPTION, f"{limits.first_subscription:g} s"),
+    ):
+        assert f" {limit}" in f" {said[close]}"
 
 
 def test_every_event_of_a_market_is_described_with_its_values() -> None:

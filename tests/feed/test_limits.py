@@ -33,6 +33,7 @@ EVEN = Prediction.EVEN
 async def refused(client: Socket) -> tuple[str, bool, int]:
     told = await client.hear()
     assert told["type"] == "error", told
+    assert told["message"] != told["code"].replace("_", " ")
     return told["code"], told["retryable"], (await client.hear())["closed"]
 
 
