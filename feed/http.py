@@ -176,8 +176,8 @@ class Gate:
 
     def preflight(self, request: web.Request) -> web.Response | None:
         """The answer to a browser that asks for a page whether it may ask. Raises Problem."""
-        wanted = request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_METHOD)
-        if request.method != hdrs.METH_OPTIONS or not wanted:
+        told = hdrs.ORIGIN, hdrs.ACCESS_CONTROL_REQUEST_METHOD
+        if request.method != hdrs.METH_OPTIONS or not all(name in request.headers for name in told):
             return None
         self.admit_page(request)
         return web.Response(

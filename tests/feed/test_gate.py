@@ -55,6 +55,9 @@ async def test_a_browser_is_told_what_its_page_may_do() -> None:
                 assert "LOTTOCHAIN_ORIGINS" in await problem(response, 403)
                 assert (await response.json())["code"] == "forbidden_origin"
                 assert not [name for name in response.headers if name.startswith("Access-")]
+        for alone in PREFLIGHT.items():  # which is none
+            async with session.options("/api/bet", headers=[alone]) as response:
+                assert await problem(response, 405) == "this path takes POST"
 
 
 async def test_only_under_its_own_names_but_for_who_runs_it() -> None:
