@@ -109,6 +109,13 @@ def test_every_code_is_described() -> None:
         assert f" {limit}" in f" {said[close]}"
 
 
+def test_how_much_is_kept_for_who_comes_back_is_told() -> None:
+    told = " ".join((ROOT / "docs" / "realtime.md").read_text().split())
+    limits = Limits()
+    kept, at_once = f"{limits.history:,} events", f"{limits.hard_bytes // 2 // 1024} KiB"
+    assert f"{kept} are kept, and {at_once} sent at once" in told
+
+
 def test_every_event_of_a_market_is_described_with_its_values() -> None:
     described = {
         one["properties"]["event"]["const"]: one["properties"]["data"]["$ref"].rpartition("/")[2]

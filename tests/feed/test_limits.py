@@ -103,8 +103,12 @@ async def test_messages_are_limited_in_number_and_size() -> None:
                     assert (told["code"], told["retryable"]) == ("message_too_big", False)
                     assert (await client.hear())["closed"] == 4000
         async with connected(session) as client:
-            await client.ws.send_str("x" * 10**6)
-            assert (await client.hear())["closed"] == 1009
+            await client.ws.send_str("x" * 64 * 1024)
+            assert await refused(client) == ("message_too_big", False, 4000)
+        for size in (64 * 1024 + 1, 10**6):
+            async with connected(session) as client:
+                await client.ws.send_str("x" * size)
+                assert (await client.hear())["closed"] == 1009
 
 
 async def test_who_has_to_wait_may_say_as_much_meanwhile() -> None:
