@@ -95,16 +95,19 @@ async def publishers(settings: Settings) -> AsyncIterator[Mapping[str, Source]]:
 def account_of(settings: Settings) -> LocalAccount | None:
     """The key's account; None when no key is set. Raises ConfigError."""
     store, password, file = settings.keystore, settings.keystore_password_file, settings.key_file
+    if store and password:
+        files = {"keystore": store, "keystore_password_file": password}
+    elif file:
+        files = {"key_file": file}
+    else:
+        return None
     try:
-        if store and password:
-            return keys.from_keystore(store, password)
-        if not file:
-            return None
-        account = keys.from_file(file)
+        account = (keys.from_keystore if store else keys.from_file)(*files.values())
     except ConfigError as exc:
-        raise ConfigError(f"{variable('keystore' if store else 'key_file')}: {exc}") from None
-    if keys.exposed(file):
-        log.warning("every user of this machine may read the key", file=str(file))
+        raise ConfigError(f"{', '.join(map(variable, files))}: {exc}") from None
+    if all(map(keys.exposed, files.values())):
+        told = ", ".join(map(str, files.values()))
+        log.warning("every user of this machine may read the key", file=told)
     return account
 
 

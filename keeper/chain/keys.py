@@ -28,7 +28,8 @@ def from_file(path: Path) -> LocalAccount:
 
 def from_keystore(path: Path, password_file: Path) -> LocalAccount:
     """The account of an Ethereum keystore file. Takes seconds, by intent. Raises ConfigError."""
-    text, password = _read(path), _read(password_file).rstrip("\r\n")
+    text = _read(path)
+    password = _read(password_file, "the file with the password").rstrip("\r\n")
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(text, password))
     except (ValueError, TypeError, LookupError, AttributeError) as exc:
@@ -43,10 +44,11 @@ def exposed(path: Path) -> bool:
     return bool(path.stat().st_mode & 0o004)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, what: str = "the file") -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}") from None
+        # Not its name, which is the secret itself where somebody set that in place of a file.
+        raise ConfigError(f"cannot read {what}: {exc.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not text") from None

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from eth_account import Account
 from eth_utils.crypto import keccak
 
 from demo.publishers import REAL_DRAWS, Fault, FaultKind, Publishers, shapes
@@ -19,7 +20,7 @@ from keeper.domain.draw import POWERBALL
 from keeper.sources import publishing
 from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.process import Home
-from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E
+from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, E
 
 GAME, DATE = "powerball", "2026-08-19"
 KEY = (GAME, GAME)
@@ -254,7 +255,18 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
         (["status"], {"CHAIN_ID": "80002"}, 2, "nothing is deployed on chain 80002"),
         (["status"], {"GAMES": "mega-millions"}, 2, "no market of mega-millions is recorded"),
         (["run", "--send"], {"KEY_FILE": ""}, 2, "--send needs LOTTOCHAIN_KEY_FILE or"),
-        (["run", "--send"], {"KEY_FILE": "/none"}, 2, "LOTTOCHAIN_KEY_FILE: cannot read /none: No"),
+        (
+            ["run", "--send"],
+            {"KEY_FILE": "k3y"},
+            2,
+            "LOTTOCHAIN_KEY_FILE: cannot read the file: No",
+        ),
+        (
+            ["status"],
+            {"KEY_FILE": "", "KEYSTORE": "/dev/null", "KEYSTORE_PASSWORD_FILE": "k3y"},
+            2,
+            "LOTTOCHAIN_KEYSTORE, LOTTOCHAIN_KEYSTORE_PASSWORD_FILE: cannot read the file with the",
+        ),
         (["run"], {"HISTORY": "/dev/null/x/h"}, 2, "LOTTOCHAIN_HISTORY: cannot open /dev/null/x"),
         (["run"], {"HTTP_HOST": "192.0.2.1"}, 2, "cannot serve on 192.0.2.1:0"),
         (
@@ -285,6 +297,20 @@ async def test_a_mistake_gets_one_line_and_the_right_exit_code(
     assert "Traceback" not in err
     assert "k3y" not in out + err
     assert "pw" not in out + err
+
+
+async def test_a_key_that_everybody_may_read_is_told(on_chain: Home, tmp_path: Path) -> None:
+    said, key, password = "every user of this machine may read", tmp_path / "key", tmp_path / "pw"
+    key.chmod(0o604)
+    assert said in (await on_chain.command("status"))[2]
+    store = Account.encrypt(KEEPER_KEY, "open sesame", kdf="pbkdf2", iterations=10)
+    key.write_text(json.dumps(store))
+    password.write_text("open sesame")
+    of_store = {"KEY_FILE": "", "KEYSTORE": str(key), "KEYSTORE_PASSWORD_FILE": str(password)}
+    for mode, told in ((0o600, False), (0o604, True)):
+        password.chmod(mode)
+        code, _, err = await on_chain.command("status", **of_store)
+        assert (code, said in err) == (0, told)
 
 
 async def test_another_chain_behind_the_url(on_chain: Home, chain: Chain, tmp_path: Path) -> None:

@@ -45,6 +45,15 @@ def test_no_file(tmp_path: Path) -> None:
         keys.from_file(tmp_path / "key")
 
 
+def test_a_secret_in_the_place_of_a_file_is_not_shown(keystore: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read the file: No such file") as told:
+        keys.from_file(Path(KEEPER_KEY))
+    assert DIGITS[:16] not in str(told.value)
+    with pytest.raises(ConfigError, match="cannot read the file with the password: No") as told:
+        keys.from_keystore(keystore, Path("open sesame"))
+    assert "sesame" not in str(told.value)
+
+
 def test_who_may_read_it(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(KEEPER_KEY)
