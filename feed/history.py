@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 _PAGE = 4096  # events given back at once
 _STEP = 1000  # blocks without events after which it is written that they were read
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-_NO_PLACE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM})
+_NO_PLACE = frozenset(
+    {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_FULL}
+)
 
 _e = EVENTS.c
 _BETS = _e.name == "BetPlaced"
@@ -86,10 +88,12 @@ class History:
     @classmethod
     @contextmanager
     def anew(cls, path: Path, subject: str) -> Iterator[Self]:
-        """One that takes the place of what stands at `path` when all was written.
+        """One that takes the place of the history at `path` when all was written.
 
-        Nobody may use that meanwhile. Raises ConfigError, HistoryError.
+        Nobody may use that meanwhile. What stands there and is none is put aside before, as by a
+        start. Raises ConfigError, HistoryError.
         """
+        cls(path, subject).close()
         fresh = path.with_name(f"{path.name}.new")
         _remove(fresh)
         history = cls(fresh, subject)
@@ -292,7 +296,7 @@ class History:
 
 
 def _misplaced(path: Path, why: str | None) -> ConfigError:
-    return ConfigError(f"LOTTOCHAIN_HISTORY: cannot open {path}: {why}")
+    return ConfigError(f"LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR: cannot open {path}: {why}")
 
 
 def _with_journal(path: Path) -> Iterator[Path]:

@@ -80,7 +80,7 @@ def reindex() -> None:
     """Make the index of what happened, LOTTOCHAIN_HISTORY, anew from the chain.
 
     Stop the keepers that use the file first. It takes the old one's place when it is whole; until
-    then, and when it fails, the old one stands.
+    then, and when it fails, the old one stands; what is none is put aside as NAME.damaged.
     """
     settings = _settings()
     last = asyncio.run(app.reindex(settings, show.progress))

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from eth_utils.address import to_checksum_address
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from feed.api import Api
 from feed.history import History
 from keeper.chain.abi import market_abi
 from keeper.domain.lines import Prediction
-from keeper.errors import HistoryError
+from keeper.errors import ConfigError, HistoryError
 from keeper.ports import ChainEvent, Head
 from tests.feed.test_bets import get, paid
 from tests.feed.test_rest import problem
@@ -210,6 +210,22 @@ async def test_one_of_an_earlier_version_is_begun_anew(
     assert files(tmp_path) == [path], "nothing is put aside"
     anew = f"the history in {path} is of an earlier version: it is begun anew"
     assert [(line.levelname, line.message) for line in caplog.records] == [("INFO", anew)]
+
+
+def test_one_that_is_begun_on_a_full_disk_is_a_wrong_setting(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite"
+
+    def fill(db: sqlite3.Connection, _: object) -> None:
+        db.execute("PRAGMA max_page_count = 1")
+
+    event.listen(Engine, "connect", fill)
+    try:
+        with pytest.raises(ConfigError) as told:
+            History(path, "these")
+    finally:
+        event.remove(Engine, "connect", fill)
+    where = "LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR"
+    assert str(told.value) == f"{where}: cannot open {path}: database or disk is full"
 
 
 async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import sqlite3
 from collections.abc import AsyncIterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +239,14 @@ async def test_the_index_is_made_anew_from_the_chain_by_a_command(
     assert (code, file.read_bytes()) == (1, wrong)  # it stands until there is another
     code, _, _ = await home.command("reindex")
     assert (code, users()) == (0, [(ANN,), (BOB,)])
-    assert not [path for path in file.parent.iterdir() if path != file]
+    aside = file.with_name("history.sqlite.damaged")
+    assert aside.read_bytes() == wrong
+    file.write_text("of somebody else")
+    code, _, err = await home.command("reindex")
+    assert (code, users()) == (0, [(ANN,), (BOB,)])
+    assert aside.read_text() == "of somebody else"
+    assert f"now it is {aside}" in err
+    assert set(file.parent.iterdir()) == {file, aside}
 
 
 async def test_a_damaged_index_stops_no_keeper_and_is_put_aside(
@@ -279,10 +287,13 @@ async def test_an_index_that_has_no_place_is_a_wrong_setting(
 ) -> None:
     home = Home.make(tmp_path, chain, [deployed], publishers)
     (tmp_path / "file").touch()
-    for place, named in ((tmp_path / "file" / "index", tmp_path / "file"), (tmp_path, tmp_path)):
-        code, _, err = await home.process("run", HISTORY=str(place))
+    places = (tmp_path / "file" / "index", tmp_path / "file"), (tmp_path, tmp_path)
+    for command, (place, named) in product(("run", "reindex"), places):
+        code, _, err = await home.process(command, HISTORY=str(place))
         assert code == 2
-        assert err.startswith(f"keeper: LOTTOCHAIN_HISTORY: cannot open {named}: ")
+        assert err.startswith(
+            f"keeper: LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR: cannot open {named}: "
+        )
 
 
 async def test_the_keeper_serves_it_all_to_who_may_ask(

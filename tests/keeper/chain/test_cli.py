@@ -267,7 +267,12 @@ async def test_status(on_chain: Home, chain: Chain, deployed: Deployed) -> None:
             2,
             "LOTTOCHAIN_KEYSTORE, LOTTOCHAIN_KEYSTORE_PASSWORD_FILE: cannot read the file with the",
         ),
-        (["run"], {"HISTORY": "/dev/null/x/h"}, 2, "LOTTOCHAIN_HISTORY: cannot open /dev/null/x"),
+        (
+            ["run"],
+            {"HISTORY": "/dev/null/x/h"},
+            2,
+            "LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR: cannot open /dev/null/x",
+        ),
         (["run"], {"HTTP_HOST": "192.0.2.1"}, 2, "cannot serve on 192.0.2.1:0"),
         (
             ["run", "--send"],
