@@ -109,7 +109,7 @@ class Shared:
 
 
 def connect(url: str) -> Redis:
-    """A Redis behind few connections. Raises ValueError for an option that there is not."""
+    """A Redis behind few connections. Raises TypeError or ValueError for a wrong option."""
     seconds = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
     pool = BlockingConnectionPool.from_url(
         url,
@@ -118,6 +118,7 @@ def connect(url: str) -> Redis:
         retry=Retry(NoBackoff(), 0),
         **seconds,
     )
+    pool.connection_class(**pool.connection_kwargs)  # not opened: it takes the options, or raises
     return Redis.from_pool(pool)
 
 

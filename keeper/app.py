@@ -208,7 +208,7 @@ async def _shared(settings: Settings) -> AsyncIterator[tuple[Store, Limiter]]:
         return
     try:
         redis = connect(str(settings.redis_url.get_secret_value()))
-    except ValueError:  # an option in it, which it would show
+    except (TypeError, ValueError):  # an option in it, which it would show
         raise ConfigError("LOTTOCHAIN_REDIS_URL: an option in it is not one of Redis") from None
     async with redis:
         yield RedisStore(redis), Limiter(rates, redis)

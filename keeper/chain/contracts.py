@@ -74,7 +74,8 @@ class ContractMarket(Contract):
         try:
             rules = Game(*await self.call("gameRules"))
         except (Reverted, WrongContract) as exc:
-            raise WrongContract(f"{self.address} is no market") from exc
+            why = f"{self.address} is no market, but recorded as that of {self.game.name}"
+            raise WrongContract(f"{why}: look at the record, LOTTOCHAIN_DEPLOYMENTS") from exc
         if rules != self.game:
             raise WrongContract(f"{self.address} is a market of {rules}, not of {self.game}")
 

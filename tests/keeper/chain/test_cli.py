@@ -334,11 +334,15 @@ async def test_a_market_of_another_game_at_the_address(on_chain: Home, tmp_path:
     document["markets"][GAME]["address"] = BETTORS[0]
     path.write_text(json.dumps(document))
     code, _, err = await on_chain.command("status")
-    assert (code, err) == (1, f"keeper: {BETTORS[0]} is no market\n")
+    why = f"{BETTORS[0]} is no market, but recorded as that of powerball"
+    assert (code, err) == (1, f"keeper: {why}: look at the record, LOTTOCHAIN_DEPLOYMENTS\n")
 
 
-async def test_a_redis_url_with_a_wrong_option_is_told_and_not_shown(on_chain: Home) -> None:
-    url = "redis://:s3cr3t@127.0.0.1:1/?db=none"
+@pytest.mark.parametrize("option", ["db=none", "pasword=none"])
+async def test_a_redis_url_with_a_wrong_option_is_told_and_not_shown(
+    on_chain: Home, option: str
+) -> None:
+    url = f"redis://:s3cr3t@127.0.0.1:1/?{option}"
     code, out, err = await on_chain.process("run", "--send", REDIS_URL=url)
     last = err.splitlines()[-1]
     assert (code, out) == (2, "")
