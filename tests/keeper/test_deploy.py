@@ -178,6 +178,13 @@ def test_compose_restricts_and_names_no_registry(compose: dict[str, Any]) -> Non
         assert f"!{copied}\n" in (folder / "Dockerfile.dockerignore").read_text()
 
 
+def test_git_takes_no_secret_of_the_compose_file(compose: dict[str, Any]) -> None:
+    (secret,) = compose["secrets"].values()
+    folder = (COMPOSE.parent / secret["file"]).parent.relative_to(ROOT)
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {f"/{folder}/", compose["services"]["operator"]["env_file"]} <= set(ignored)
+
+
 @pytest.mark.parametrize("path", [UNIT, WEB_UNIT, COMPOSE, GUIDE], ids=lambda p: p.name)
 def test_every_setting_that_is_named_exists(path: Path) -> None:
     named = set(re.findall(r"LOTTOCHAIN_\w+", path.read_text()))
