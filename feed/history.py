@@ -56,8 +56,8 @@ class History:
 
     One thread writes and reads it, in the order in which that is asked for, so an answer holds
     exactly what was settled when it was asked for. What cannot be written is kept and tried again.
-    A file that is damaged, or of a version to come, is put aside, and a new one begun; one of an
-    earlier version is begun anew.
+    A file that is damaged, of a version to come, or something else is put aside, and a new one
+    begun; one of an earlier version is begun anew.
     """
 
     def __init__(self, path: Path, subject: str = "") -> None:
@@ -195,13 +195,12 @@ class History:
         with self._using() as db:
             known = db.exec_driver_sql("PRAGMA user_version").scalar_one()
             sound = db.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
-            if sound != "ok" or not 0 <= known <= LAYOUT:
-                raise _Damaged(self._useless("it is damaged, or of a version to come"))
+            strange = set(sa.inspect(db).get_table_names()) - SCHEMA.tables.keys()
+            if sound != "ok" or strange or not 0 <= known <= LAYOUT:
+                raise _Damaged(self._useless("it is damaged, of a version to come, or no history"))
             if 0 < known < LAYOUT:
                 log.info("the history in %s is of an earlier version: it is begun anew", self._path)
-                earlier = sa.MetaData()
-                earlier.reflect(db)
-                earlier.drop_all(db)
+                SCHEMA.drop_all(db)
             if known < LAYOUT:
                 SCHEMA.create_all(db)
                 db.exec_driver_sql(f"PRAGMA user_version = {LAYOUT}")

@@ -212,6 +212,20 @@ async def test_one_of_an_earlier_version_is_begun_anew(
     assert [(line.levelname, line.message) for line in caplog.records] == [("INFO", anew)]
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_what_is_somebody_else_s_is_put_aside_as_it_was(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "history.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE letters (told TEXT)")
+        db.execute(f"PRAGMA user_version = {version}")
+        db.commit()
+    was = path.read_bytes()
+    History(path, "these").close()
+    aside = tmp_path / "history.sqlite.damaged"
+    assert aside.read_bytes() == was
+    assert set(files(tmp_path)) == {path, aside}
+
+
 def test_one_that_is_begun_on_a_full_disk_is_a_wrong_setting(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
 
