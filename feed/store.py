@@ -73,7 +73,9 @@ class RedisStore:
     async def get(self, key: str) -> bytes | None:
         with _asking():
             value = await self._redis.get(key)
-            return None if value is None else bytes(value)
+            if value is None or isinstance(value, bytes):
+                return value
+            raise TypeError("a value is bytes")
 
 
 class Shared:
@@ -127,7 +129,8 @@ def _asking() -> Iterator[None]:
     """Whatever goes wrong with the Redis inside is raised as StoreDown."""
     try:
         yield
-    except (RedisError, OSError, TypeError, ValueError) as exc:  # the last two: it is no Redis
+    # The last three: it is no Redis.
+    except (RedisError, OSError, TypeError, ValueError, OverflowError) as exc:
         raise StoreDown(f"Redis fails: {type(exc).__name__}") from exc
 
 

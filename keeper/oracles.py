@@ -31,6 +31,7 @@ _LATELY = 4 * 86_400  # seconds since the draw for which a round is told of
 _MOST = 8  # rounds of a market, the latest
 _KEPT = 7 * 86_400.0  # seconds for which the store keeps what the sources said
 _NOBODY = 3600.0  # seconds for which an address without a committee is not asked again
+_LONGEST = 2**16  # bytes of what the sources said; a keeper writes far less
 _SILENT = 1200  # seconds: longer a keeper that is well does not leave its sources unasked
 
 
@@ -235,7 +236,7 @@ def _key(market: ContractMarket, round_id: int) -> str:
 def _decoded(kept: bytes | None) -> Told | None:
     """What the store has; None when that is not what a keeper wrote."""
     try:
-        told = orjson.loads(kept or b"null")
+        told = orjson.loads(kept if kept and len(kept) <= _LONGEST else b"null")
     except ValueError:
         return None
     return told if isinstance(told, dict) and isinstance(told.get("askedAt"), int) else None

@@ -151,6 +151,24 @@ async def test_a_redis_that_is_gone_is_one_error_soon(server: RedisServer, how: 
         assert time.monotonic() - begin < 5
 
 
+@pytest.mark.parametrize("answer", [b":1000", b":9223372036854775807", b",inf", b"*0"])
+async def test_an_answer_that_is_no_value_is_an_error(answer: bytes) -> None:
+    """A number is not so many bytes; and whoever counts raises nothing."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while asked := await reader.read(65536):
+            writer.write((b"+OK" if b"CLIENT" in asked else answer) + b"\r\n")
+        writer.close()
+
+    serving = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = serving.sockets[0].getsockname()[1]
+    async with connect(f"redis://127.0.0.1:{port}/0") as redis:
+        with pytest.raises(StoreDown, match="Redis fails: "):
+            await RedisStore(redis).get("a")
+        await Limiter(RATES, redis).hit("rest", HERE)
+    serving.close()
+
+
 async def test_many_at_once_wait_for_one_of_few_connections(redis: Redis) -> None:
     store = RedisStore(redis)
     await asyncio.gather(*(store.put(f"{i}", b"value", 60) for i in range(300)))

@@ -151,7 +151,11 @@ async def test_without_its_redis_what_is_known_stays_and_is_stale_until_it_is_ba
             await until(lambda: told.round["asked"]["askedAt"] == now + 1)
 
 
-@pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b"{}", b'{"askedAt":"x"}'])
+# Everybody would be told it.
+LONG = pytest.param(b'{"askedAt":1%s}' % (b" " * 2**16), id="long")
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff", b"[]", b"{}", b'{"askedAt":"x"}', LONG])
 async def test_what_no_keeper_wrote_is_passed_over(
     chain: Chain, market: ContractMarket, value: bytes
 ) -> None:
