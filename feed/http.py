@@ -5,12 +5,14 @@ Every answer that is an error is a problem (RFC 9457) with a `code` for programs
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import math
 import re
 import secrets
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 STATIC_SECONDS = 24 * 3600
 _PREFLIGHT_SECONDS = 3600
+_TAKING_SECONDS = 30  # for all of an answer to be taken
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _ID = web.RequestKey("id", str)  # that of a request
 _PORT = re.compile(r":[0-9]*$")
@@ -113,6 +116,23 @@ async def expected(request: web.Request) -> web.StreamResponse | None:
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0  # the answer itself is still to begin
     return None
+
+
+@web.middleware
+async def _sent(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Sends the answer. Who does not take it in time is cut off: it would stay for ever."""
+    response = await handler(request)
+    if (transport := request.transport) is None:
+        return response  # gone, or a websocket
+    transport.set_write_buffer_limits(high=0)  # what is sent is out
+    try:
+        async with asyncio.timeout(_TAKING_SECONDS):
+            with suppress(ConnectionError):
+                await response.prepare(request)
+                await response.write_eof()
+    except TimeoutError:
+        transport.abort()
+    return response
 
 
 def described(name: str) -> Handler:
@@ -227,7 +247,7 @@ class Gate:
                 log.exception("a request failed")
                 return _problem(web.HTTPInternalServerError(text="something went wrong here"))
 
-        app = web.Application(middlewares=[answers], client_max_size=16 * 1024)
+        app = web.Application(middlewares=[_sent, answers], client_max_size=16 * 1024)
         app.on_response_prepare.append(self.complete)
         return app
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import re
+import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -103,3 +106,41 @@ async def test_who_waits_for_leave_to_send_a_body_is_told_to() -> None:
         body = {"user": ANN}
         async with session.post("/api/claim", json=body, expect100=True) as response:
             assert await problem(response, 409)
+
+
+@contextlib.asynccontextmanager
+async def asking(world: World, times: int) -> AsyncIterator[socket.socket]:
+    """Who asks for so many answers at once, and takes little at a time."""
+    loop, (host, port) = asyncio.get_running_loop(), world.url.removeprefix("http://").split(":")
+    with socket.socket() as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        own.setblocking(False)
+        await loop.sock_connect(own, (host, int(port)))
+        question = b"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n"
+        last = question + b"Connection: close\r\n\r\n"
+        await loop.sock_sendall(own, (question + b"\r\n") * (times - 1) + last)
+        async with asyncio.timeout(20):
+            yield own
+
+
+async def writing(own: socket.socket) -> None:
+    """Until the other end is gone."""
+    while True:
+        await asyncio.get_running_loop().sock_sendall(own, b"\r\n")
+        await asyncio.sleep(0.05)
+
+
+async def test_who_does_not_take_its_answers_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("feed.http._TAKING_SECONDS", 0.2)
+    world = opened()
+    async with serving(world), asking(world, 200) as own:
+        with pytest.raises(ConnectionError):
+            await writing(own)
+
+
+async def test_who_takes_its_answers_slowly_gets_them_all() -> None:
+    world, heard = opened(), bytearray()
+    async with serving(world), asking(world, 200) as own:
+        while told := await asyncio.get_running_loop().sock_recv(own, 2**16):
+            heard += told
+        assert heard.count(b"HTTP/1.1 200 OK") == heard.count(b"openapi: 3.1.0") == 200
