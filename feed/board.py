@@ -91,6 +91,8 @@ class Board:
         None when that is not all of the `lost` events.
         """
         self.markets, self.position = tuple(markets), Cursor(survives.number, hash=survives.hash)
+        if self.finalized is not None:  # what comes instead may change until that is told again
+            self.finalized = min(self.finalized, survives.number)
         gone = self._deltas.take_back(survives.number)
         # All that was thrown out came before the block that survives, or is void.
         self._reaches = min(self._reaches, self.position)

@@ -15,7 +15,6 @@ import structlog
 from keeper import metrics
 from keeper.chain.events import Batch, EventFeed, Markets
 from keeper.chain.rpc import Rpc
-from keeper.domain.lines import RuleBroken
 from keeper.errors import ChainError, HistoryError, RpcDown
 from keeper.ports import ChainEvent, Head
 from keeper.projection import Archive, Audience, MarketView
@@ -135,9 +134,10 @@ class Follower:
             what = "the chain was reorganized" if batch.lost else "an event was told late"
             void = {"blocks": batch.lost, "events": len(batch.removed)}
             log.warning(what, survives=batch.survives.number, **void)
+            self._finalized = min(self._finalized, batch.survives.number)
         try:
             self._apply(batch)
-        except (KeyError, IndexError, RuleBroken) as exc:  # one before them was never told
+        except (LookupError, ValueError) as exc:  # one before them was never told
             self._feed.forget()
             self._begin()
             raise RpcDown(f"{self._rpc.where} left out events: reading the chain anew") from exc

@@ -23,6 +23,7 @@ _EPOCH = dt.date(1970, 1, 1)
 _SEATS = 15  # reporters of a committee at most
 _REPORTS = 2**20  # bytes of JSON in which a node tells reports: some 700
 _ANSWER = 4096  # bytes of JSON: no view that is asked has half as much to tell
+_LOGS = 2**24  # more than a block has
 _MOST = 2**63 - 1  # of a number that a committee may tell: JSON holds no more
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
@@ -228,4 +229,7 @@ async def events(
             name, args = abi.event(log["topics"], log["data"])
             place = block.number, block.hash, "0x" + log["transactionHash"].hex(), log["logIndex"]
             found.append(ChainEvent(log["address"], name, args, *place, block.timestamp))
-    return sorted(found, key=lambda e: (e.block_number, e.log_index))
+        places = {(e.block_number, e.log_index): e for e in found}
+        if len(places) < len(found) or any(not 0 <= index < _LOGS for _, index in places):
+            raise Faulty("answers with logs in places where there are none")
+    return [places[place] for place in sorted(places)]

@@ -111,7 +111,7 @@ class EventFeed:
         sound = min([cursor, *(e.block_number - 1 for e in new)])
         back = [block for block in stand if block.number <= sound]
         upto = back[-1].number if back else -1
-        finalized = await self._finalized()
+        finalized = await self._finalized(newest, chain)
         void = [e for e in self._events if e.block_number > upto]
         self._chain = [b for b in chain if b.number >= chain[-1].number - DEPTH]
         deep = self._chain[0].number
@@ -144,7 +144,11 @@ class EventFeed:
         ask = (events(self._rpc, self._addresses, *span, chain) for span in spans)
         return [event for told in await asyncio.gather(*ask) for event in told]
 
-    async def _finalized(self) -> int | None:
+    async def _finalized(self, newest: Head, chain: list[Head]) -> int | None:
+        """None also when the node tells of a block that is not on this chain, or not yet."""
         with contextlib.suppress(ChainError):
-            return (await self._rpc.block("finalized")).number
+            told = await self._rpc.block("finalized")
+            known = {block.number: block for block in (*chain, newest)}
+            if told.number <= newest.number and known.get(told.number, told) == told:
+                return told.number
         return None

@@ -37,6 +37,7 @@ LONGEST_REST = 60.0  # seconds without a look at a node that is down
 _most = ContextVar("most", default=MAX_ANSWER)  # bytes of the answers that are asked for
 _UNASKED = "was not asked yet"
 _AT_ONCE = 8  # requests; nodes refuse those who ask too much
+_MOST = 2**53  # above any number or time of a block
 # HTTP: the node, or what stands before it, did not look at the request.
 _TURNED_AWAY = frozenset({401, 403, 429, 502, 503, 504})
 _LOOKS = tuple(
@@ -248,7 +249,10 @@ class Rpc(AsyncJSONBaseProvider):
         with self.asking():
             block: BlockData = await self.w3.eth.get_block(at)  # type: ignore[arg-type]  # NewTypes
             own, parent = ("0x" + block[key].hex() for key in ("hash", "parentHash"))
-            return Head(int(block["number"]), own, int(block["timestamp"]), parent)
+            number, timestamp = int(block["number"]), int(block["timestamp"])
+            if not (0 <= number < _MOST and 0 <= timestamp < _MOST):
+                raise Faulty("tells of a block that there cannot be")
+            return Head(number, own, timestamp, parent)
 
     async def balance(self, account: str) -> int:
         """Wei."""

@@ -147,3 +147,20 @@ async def test_events_too_many_to_be_told_are_replaced_by_a_snapshot(market: str
         assert snapshot["data"]["totalStaked"] == str((5 if market == POWER else 2) * E)
         world.mine(bet(BOB, EVEN, E, 1, market))
         assert (await client.hear())["data"]["amount"] == str(E)
+
+
+async def test_what_comes_instead_is_not_final_before_that_is_told_again() -> None:
+    """The node's word on what is final was wrong, or not of this chain."""
+    world = opened()
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        world.mine(bet(BOB, ODD, E), finalized=world.number + 1)
+        assert (await client.hear())["final"]
+        final = await client.hear()
+        assert (final["type"], final["finalized"]) == ("final", world.number)
+        world.back(bet(BOB, ODD, 2 * E))
+        told = [await client.hear() for _ in range(2)]
+        assert [(m["removed"], m["final"]) for m in told] == [(True, False), (False, False)]
+        world.mine(finalized=world.number)
+        final = await client.hear()
+        assert (final["type"], final["upTo"]) == ("final", told[-1]["cursor"])

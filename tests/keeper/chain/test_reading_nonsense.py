@@ -1,0 +1,103 @@
+"""Whatever a node tells, the keeper goes on, and is right again when the node is."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feed.history import History
+from feed.hub import Hub
+from keeper.chain.events import DEPTH
+from keeper.chain.rpc import Rpc
+from tests.keeper.chain.following import (
+    caught_up,
+    extent,
+    following,
+    fresh_state,
+    seen_through,
+    state,
+)
+from tests.keeper.chain.proxy import Proxy
+from tests.keeper.chain.waiting import until
+from tests.keeper.chainfixtures import BETTORS, Chain, Deployed, E
+
+ANN, BOB = BETTORS[:2]
+BLOCK, LOGS = "eth_getBlockByNumber", "eth_getLogs"
+Lie = Callable[[list[Any], Any], Any]
+
+
+def block(tag: str, **changed: str) -> Lie:
+    """Of the block that is asked for by this name."""
+    return lambda params, told: told | changed if params[0] == tag else told
+
+
+def each(**changed: Any) -> Lie:
+    """Of every log."""
+    return lambda _, logs: [log | changed for log in logs]
+
+
+def bets_on(prediction: int) -> Lie:
+    """Of every log that has three topics beside its name, as bets have."""
+    topic = f"0x{prediction:064x}"
+    return lambda _, logs: [
+        log | {"topics": [*log["topics"][:3], topic]} if len(log["topics"]) == 4 else log
+        for log in logs
+    ]
+
+
+NONSENSE: dict[str, tuple[str, Lie]] = {
+    "finality of a block to come": (BLOCK, block("finalized", number=hex(10**6))),
+    "finality of no block": (BLOCK, block("finalized", number=hex(2**70))),
+    "finality of another chain": (BLOCK, block("finalized", number="0x20", hash="0x" + "ab" * 32)),
+    "a head that there cannot be": (BLOCK, block("latest", number=hex(2**70))),
+    "a time that there cannot be": (BLOCK, block("latest", timestamp=hex(2**70))),
+    "a time before all": (BLOCK, block("latest", timestamp="-0x1")),
+    "logs without a place": (LOGS, each(logIndex=None)),
+    "logs in one place": (LOGS, each(logIndex="0x1")),
+    "logs far out": (LOGS, each(logIndex=hex(2**70))),
+    "logs before the first": (LOGS, each(logIndex="-0x1")),
+    "logs told twice": (LOGS, lambda _, logs: logs + logs),
+    "bets on nothing": (LOGS, bets_on(9)),
+}
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("what", NONSENSE)
+async def test_nonsense_neither_stops_nor_stays(
+    chain: Chain, deployed: Deployed, node: Proxy, rpc: Rpc, tmp_path: Path, what: str, late: bool
+) -> None:
+    """From the start, or later on."""
+    method, lie = NONSENSE[what]
+    file = tmp_path / "history.sqlite"
+    await chain.rpc("anvil_mine", hex(DEPTH))
+    await deployed.bet(ANN, 1, 0, E)
+    with contextlib.closing(History(file, "these")) as history:
+        async with (
+            seen_through(deployed, node.url) as (through, market),
+            following(through, [market], archive=history) as follower,
+        ):
+            if late:
+                await caught_up(follower, chain)
+            node.lies[method] = lie
+            node.seen.clear()
+            await deployed.bet(BOB, 1, 1, 2 * E)
+            await until(lambda: [asked for asked, _ in node.seen].count(method) > 9)
+            hub = follower.audience
+            assert isinstance(hub, Hub)
+            assert hub.board.heartbeat()  # that it can be said
+            assert follower.confirmed <= await chain.number() - DEPTH
+            node.lies.clear()
+            await chain.rpc("anvil_mine", hex(DEPTH))
+            await caught_up(follower, chain)
+            assert state(follower) == await fresh_state(rpc, [market])
+            head = await chain.number()
+            assert follower.confirmed == head - DEPTH
+            assert f'"finalized":{follower.confirmed},'.encode() in hub.board.heartbeat()
+            told = [str(delta.cursor) for delta in hub.board._deltas.all]
+            assert told
+            assert len({*told}) == len(told)
+    assert extent(file)[0] == head - DEPTH
