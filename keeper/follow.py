@@ -13,9 +13,10 @@ from copy import deepcopy
 import structlog
 
 from keeper import metrics
+from keeper.chain.contracts import ContractMarket
 from keeper.chain.events import Batch, EventFeed, Markets
 from keeper.chain.rpc import Rpc
-from keeper.errors import ChainError, HistoryError, RpcDown
+from keeper.errors import ChainError, HistoryError, Reverted, RpcDown
 from keeper.ports import ChainEvent, Head
 from keeper.projection import Archive, Audience, MarketView
 
@@ -63,6 +64,9 @@ class Follower:
             try:
                 batch = await self._feed.poll()
                 self._take(batch)
+                if batch.complete and self._doubted:
+                    await self._prove(batch.read)
+                    continue
             except ChainError as exc:
                 if str(exc) != trouble:
                     log.warning("cannot follow the chain", why=str(exc))
@@ -94,7 +98,7 @@ class Follower:
         self.views.update({m.address: MarketView(m.address, m.game) for m in self._markets})
         self.head: Head | None = None
         self.audience.begin()
-        self._finalized = -1
+        self._finalized, self._doubted = -1, False
         self._lagging = deepcopy(self.views)  # these have taken only what is settled
         self._recent: deque[ChainEvent] = deque(maxlen=_RECENT)
         if self.archive:
@@ -117,12 +121,31 @@ class Follower:
         try:
             read = await self.archive.restore(take) if self.archive else None
         except HistoryError as exc:
-            log.warning("the chain is read from its first event", why=str(exc))
-            self._begin()
+            self._read_anew(str(exc))
             return
         if read:
             self._feed.forget(read)
+            self._doubted = True
             log.info("the history is taken", events=taken, read_from=read.number + 1)
+
+    async def _prove(self, at: Head) -> None:
+        """Compares what the archive's events come to with the markets, after a block.
+
+        Where that differs an event was never told, and all is read anew. Raises ChainError.
+        """
+        pairs = [(market, self.views[market.address]) for market in self._markets]
+        fits = await asyncio.gather(*(_fits(*pair, at) for pair in pairs))
+        if all(fits):
+            self._doubted = False
+            return
+        if await self._rpc.block(at.number) != at:
+            raise RpcDown(f"{self._rpc.where} changed its chain while it was asked")
+        self._feed.forget()
+        self._read_anew("what it holds is not what the market tells of its rounds")
+
+    def _read_anew(self, why: str) -> None:
+        log.warning("the chain is read from its first event", why=why)
+        self._begin()
 
     def _take(self, batch: Batch) -> None:
         """Raises RpcDown when the events do not fit together: then all is read anew."""
@@ -175,10 +198,24 @@ class Follower:
             self.audience.publish(batch.events, read, batch.finalized, batch.blocks)
             return
         self._recent += batch.settled
-        if batch.complete:
+        if batch.complete and not self._doubted:
             self.head = read
             # Of the first block only a part may have been kept.
             first = self._recent[0].block_number if len(self._recent) == _RECENT else -1
             recent = [e for e in (*self._recent, *batch.unsettled) if e.block_number > first]
             self.audience.reset(views, read, batch.finalized, recent, batch.blocks)
             log.info("the chain is read", head=read.number)
+
+
+async def _fits(market: ContractMarket, view: MarketView, at: Head) -> bool:
+    """Whether a market tells the same of every round that is not over. Raises ChainError."""
+    rounds = [r for r in view.rounds.values() if not r.book.finished]
+    try:
+        told = await asyncio.gather(*(market.round_info(r.id, at.number) for r in rounds))
+    except Reverted:  # there is no such round
+        return False
+    return all(
+        (info.status, info.total_staked, info.total_matched)
+        == (r.status_at(at.timestamp), r.book.staked, r.book.total_matched)
+        for info, r in zip(told, rounds, strict=True)
+    )

@@ -84,9 +84,9 @@ class ContractMarket(Contract):
         """How many rounds there are; ids run from 1 to this."""
         return int(await self.call("roundCount"))
 
-    async def round_info(self, round_id: int) -> RoundInfo:
-        """A round. Raises Reverted("UnknownRound") when there is none."""
-        draw_time, lock_time, status, *others = await self.call("getRoundInfo", round_id)
+    async def round_info(self, round_id: int, at: At = "latest") -> RoundInfo:
+        """A round after the block `at`. Raises Reverted("UnknownRound") when there is none."""
+        draw_time, lock_time, status, *others = await self.call("getRoundInfo", round_id, at=at)
         return RoundInfo(draw_time, lock_time, RoundStatus(status), *others)
 
     async def claimable(self, round_id: int, user: str) -> tuple[int, int]:

@@ -251,3 +251,37 @@ async def test_a_change_deeper_than_what_was_settled_is_read_anew(
         assert now.bettors == before.bettors - {(deployed.address, BOB)} | {(deployed.address, CAT)}
         async with seen_through(deployed, chain.url) as (rpc, own):
             assert now.views == await fresh_state(rpc, [own])
+
+
+@pytest.mark.parametrize("forged", [False, True])
+async def test_what_the_market_does_not_tell_is_read_anew(
+    chain: Chain, busy: Deployed, node: Proxy, rpc: Rpc, tmp_path: Path, forged: bool
+) -> None:
+    """A node left out a bet for good, or a round is in the file that there is not."""
+    file = tmp_path / "history.sqlite"
+    await busy.bet(CAT, 2, 2, E)
+    left_out = hex(await chain.number())
+    await chain.rpc("anvil_mine", hex(DEPTH))
+
+    def index(_: list[Any], logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [log for log in logs if log["blockNumber"] != left_out]
+
+    def another(events: list[ChainEvent]) -> None:
+        (*_, last) = (event for event in events if event.name == "RoundCreated")
+        place = events[-1].block_number + 1
+        events.append(replace(last, args=last.args | {"roundId": 3}, block_number=place))
+
+    if not forged:
+        node.lies["eth_getLogs"] = index
+    first = await seen(chain, node, busy, file)
+    node.lies.clear()
+    if forged:
+        await asyncio.to_thread(holding(another), file)
+    own = ContractMarket(rpc, busy.address, busy.game, busy.block)
+    right = await fresh_state(rpc, [own])
+    assert (first.views == right) is forged
+    again = await seen(chain, node, busy, file)
+    assert (again.views, again.logged, again.first) == (right, [ANEW], busy.block)
+    third = await seen(chain, node, busy, file)
+    assert (third.views, third.logged) == (right, [])
+    assert [method for method, _ in node.seen].count("eth_call") == 1  # one is not over
