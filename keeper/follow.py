@@ -208,13 +208,17 @@ class Follower:
 
 
 async def _fits(market: ContractMarket, view: MarketView, at: Head) -> bool:
-    """Whether a market tells the same of every round that is not over. Raises ChainError."""
+    """Whether a market tells of as many rounds, and the same of each that is not over.
+
+    Raises ChainError.
+    """
     rounds = [r for r in view.rounds.values() if not r.book.finished]
     try:
+        count = await market.round_count(at.number)
         told = await asyncio.gather(*(market.round_info(r.id, at.number) for r in rounds))
     except Reverted:  # there is no such round
         return False
-    return all(
+    return count == len(view.rounds) and all(
         (info.status, info.total_staked, info.total_matched)
         == (r.status_at(at.timestamp), r.book.staked, r.book.total_matched)
         for info, r in zip(told, rounds, strict=True)

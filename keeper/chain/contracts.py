@@ -80,9 +80,9 @@ class ContractMarket(Contract):
         if rules != self.game:
             raise WrongContract(f"{self.address} is a market of {rules}, not of {self.game}")
 
-    async def round_count(self) -> int:
-        """How many rounds there are; ids run from 1 to this."""
-        return int(await self.call("roundCount"))
+    async def round_count(self, at: At = "latest") -> int:
+        """How many rounds there are after the block `at`; ids run from 1 to this."""
+        return int(await self.call("roundCount", at=at))
 
     async def round_info(self, round_id: int, at: At = "latest") -> RoundInfo:
         """A round after the block `at`. Raises Reverted("UnknownRound") when there is none."""

@@ -20,6 +20,7 @@ from keeper.chain.events import DEPTH
 from keeper.chain.rpc import Rpc
 from keeper.ports import ChainEvent, Head
 from tests.feed.world import Errors
+from tests.keeper.chain.conftest import DRAW
 from tests.keeper.chain.following import (
     Fork,
     asked,
@@ -32,7 +33,7 @@ from tests.keeper.chain.following import (
 )
 from tests.keeper.chain.proxy import Proxy, proxied
 from tests.keeper.chain.waiting import until
-from tests.keeper.chainfixtures import BETTORS, Chain, Deployed, E
+from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E
 
 ANN, BOB, CAT = BETTORS[:3]
 ANEW = "the chain is read from its first event"
@@ -253,13 +254,16 @@ async def test_a_change_deeper_than_what_was_settled_is_read_anew(
             assert now.views == await fresh_state(rpc, [own])
 
 
-@pytest.mark.parametrize("forged", [False, True])
+@pytest.mark.parametrize("wrong", ["no bet", "no round", "one round more"])
 async def test_what_the_market_does_not_tell_is_read_anew(
-    chain: Chain, busy: Deployed, node: Proxy, rpc: Rpc, tmp_path: Path, forged: bool
+    chain: Chain, busy: Deployed, node: Proxy, rpc: Rpc, tmp_path: Path, wrong: str
 ) -> None:
-    """A node left out a bet for good, or a round is in the file that there is not."""
-    file = tmp_path / "history.sqlite"
-    await busy.bet(CAT, 2, 2, E)
+    """A node left out a bet or a round for good, or one is in the file that there is not."""
+    file, forged = tmp_path / "history.sqlite", wrong == "one round more"
+    if wrong == "no bet":
+        await busy.bet(CAT, 2, 2, E)
+    else:
+        await busy.do(KEEPER, "createRound", DRAW + 5 * 86_400)
     left_out = hex(await chain.number())
     await chain.rpc("anvil_mine", hex(DEPTH))
 
@@ -269,7 +273,7 @@ async def test_what_the_market_does_not_tell_is_read_anew(
     def another(events: list[ChainEvent]) -> None:
         (*_, last) = (event for event in events if event.name == "RoundCreated")
         place = events[-1].block_number + 1
-        events.append(replace(last, args=last.args | {"roundId": 3}, block_number=place))
+        events.append(replace(last, args=last.args | {"roundId": 4}, block_number=place))
 
     if not forged:
         node.lies["eth_getLogs"] = index
@@ -284,4 +288,5 @@ async def test_what_the_market_does_not_tell_is_read_anew(
     assert (again.views, again.logged, again.first) == (right, [ANEW], busy.block)
     third = await seen(chain, node, busy, file)
     assert (third.views, third.logged) == (right, [])
-    assert [method for method, _ in node.seen].count("eth_call") == 1  # one is not over
+    calls = 2 if wrong == "no bet" else 3  # how many rounds there are, and each that is not over
+    assert [method for method, _ in node.seen].count("eth_call") == calls
