@@ -65,7 +65,7 @@ class Follower:
                 batch = await self._feed.poll()
                 self._take(batch)
                 if batch.complete and self._doubted:
-                    await self._prove(batch.read)
+                    await self._prove(batch.blocks[0])
                     continue
             except ChainError as exc:
                 if str(exc) != trouble:
@@ -129,11 +129,11 @@ class Follower:
             log.info("the history is taken", events=taken, read_from=read.number + 1)
 
     async def _prove(self, at: Head) -> None:
-        """Compares what the archive's events come to with the markets, after a block.
+        """Compares what is settled with the markets, after the last block of which all is.
 
         Where that differs an event was never told, and all is read anew. Raises ChainError.
         """
-        pairs = [(market, self.views[market.address]) for market in self._markets]
+        pairs = [(market, self._lagging[market.address]) for market in self._markets]
         fits = await asyncio.gather(*(_fits(*pair, at) for pair in pairs))
         if all(fits):
             self._doubted = False
@@ -154,7 +154,9 @@ class Follower:
             log.warning("the chain is not the one read before: reading it anew")
             self._begin()
         elif batch.survives:
-            what = "the chain was reorganized" if batch.lost else "an event was told late"
+            what = (
+                "the chain was reorganized" if batch.lost else "events were told late, or otherwise"
+            )
             void = {"blocks": batch.lost, "events": len(batch.removed)}
             log.warning(what, survives=batch.survives.number, **void)
             self._finalized = min(self._finalized, batch.survives.number)

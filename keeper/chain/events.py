@@ -3,7 +3,8 @@
 An event is known by its block's hash and its index there. The newest blocks are remembered, so that
 those which the chain no longer has are noticed, and what came before them stands. Each block is
 asked for by its hash when it is new, and again by number, with all that are remembered, at each
-poll: what an endpoint's index had left out is told late.
+poll: what an endpoint's index had left out is told late. Where one tells otherwise of a transaction
+than was told before, the last word counts.
 """
 
 import asyncio
@@ -41,7 +42,8 @@ class Batch:
         lost: how many of the blocks read the chain no longer has, as far as they are remembered.
             When they are all lost, `events` begin again with the chain's first.
         survives: the block after which what was read before is void, because the chain was
-            reorganized or an event was told late; None when nothing is, or everything.
+            reorganized or an event was told late, or otherwise than before; None when nothing is,
+            or everything.
         removed: the events that are void, the newest first.
     """
 
@@ -103,12 +105,20 @@ class EventFeed:
         if stand and end == newest.number:
             start = stand[0].number + 1
         found = await self._read(start, fresh, chain)
-        stands = [e for e in self._events if e.block_number <= cursor]
-        known = {(e.block_hash, e.log_index) for e in stands}
-        new = [e for e in found if (e.block_hash, e.log_index) not in known]
-        events = sorted(stands + new, key=lambda e: (e.block_number, e.log_index))
-        # Up to the block before the first new event nothing has changed.
-        sound = min([cursor, *(e.block_number - 1 for e in new)])
+        known = {_place(e): e for e in self._events if e.block_number <= cursor}
+        told = {_place(e): e for e in found}
+        of = {(e.block_hash, e.tx_hash) for e in found}
+        new = [e for place, e in told.items() if known.get(place) != e]
+        denied = [
+            e
+            for place, e in known.items()
+            if told.get(place, e) != e or (place not in told and (e.block_hash, e.tx_hash) in of)
+        ]
+        for e in denied:
+            del known[_place(e)]
+        events = sorted([*known.values(), *new], key=lambda e: (e.block_number, e.log_index))
+        # Up to the block before the first event that is new, or denied, nothing has changed.
+        sound = min([cursor, *(e.block_number - 1 for e in new + denied)])
         back = [block for block in stand if block.number <= sound]
         upto = back[-1].number if back else -1
         finalized = await self._finalized(newest, chain)
@@ -152,3 +162,8 @@ class EventFeed:
             if told.number <= newest.number and known.get(told.number, told) == told:
                 return told.number
         return None
+
+
+def _place(event: ChainEvent) -> tuple[str, int]:
+    """What an event is known by."""
+    return event.block_hash, event.log_index

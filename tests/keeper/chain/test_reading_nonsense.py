@@ -15,11 +15,13 @@ from keeper.chain.events import DEPTH
 from keeper.chain.rpc import Rpc
 from tests.keeper.chain.following import (
     caught_up,
+    client_of,
     extent,
     following,
     fresh_state,
     seen_through,
     state,
+    told_until,
 )
 from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chain.waiting import until
@@ -45,6 +47,21 @@ def bets_on(prediction: int) -> Lie:
     topic = f"0x{prediction:064x}"
     return lambda _, logs: [
         log | {"topics": [*log["topics"][:3], topic]} if len(log["topics"]) == 4 else log
+        for log in logs
+    ]
+
+
+def shifted(_: list[Any], logs: Any) -> Any:
+    """Every log in the place after its own."""
+    return [log | {"logIndex": hex(int(log["logIndex"], 16) + 1)} for log in logs]
+
+
+def greater(_: list[Any], logs: Any) -> Any:
+    """Every bet by a coin."""
+    return [
+        log | {"data": f"0x{int(log['data'][:66], 16) + E:064x}{log['data'][66:]}"}
+        if len(log["topics"]) == 4
+        else log
         for log in logs
     ]
 
@@ -101,3 +118,31 @@ async def test_nonsense_neither_stops_nor_stays(
             assert told
             assert len({*told}) == len(told)
     assert extent(file)[0] == head - DEPTH
+
+
+@pytest.mark.parametrize("lie", [shifted, greater])
+async def test_of_a_transaction_the_last_word_counts(
+    chain: Chain, deployed: Deployed, node: Proxy, rpc: Rpc, lie: Lie
+) -> None:
+    """What is false, and what was true before, are taken back; once the truth is told it stands."""
+    await chain.rpc("anvil_mine", hex(DEPTH))
+    async with (
+        seen_through(deployed, node.url) as (through, market),
+        following(through, [market]) as follower,
+    ):
+        await caught_up(follower, chain)
+        async with client_of(follower) as client:
+            await client.follow(f"round:{deployed.address}:1")
+            await deployed.bet(ANN, 1, 0, E)
+            (right,) = await told_until(client, E)
+            node.lies[LOGS] = lie
+            gone, false = [await client.hear() for _ in range(2)]
+            node.lies.clear()
+            again, true = [await client.hear() for _ in range(2)]
+        assert [at["removed"] for at in (right, gone, false, again, true)] == [
+            False, True, False, True, False,
+        ]  # fmt: skip
+        at, wrong, later = (f["data"] | {"logIndex": f["logIndex"]} for f in (right, false, true))
+        assert (gone["logIndex"], again["logIndex"]) == (at["logIndex"], wrong["logIndex"])
+        assert later == at != wrong
+        assert state(follower) == await fresh_state(rpc, [market])
