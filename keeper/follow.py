@@ -133,7 +133,8 @@ class Follower:
 
         Where that differs an event was never told, and all is read anew. Raises ChainError.
         """
-        pairs = [(market, self._lagging[market.address]) for market in self._markets]
+        there = (market for market in self._markets if market.deployed_block <= at.number)
+        pairs = [(market, self._lagging[market.address]) for market in there]
         fits = await asyncio.gather(*(_fits(*pair, at) for pair in pairs))
         if all(fits):
             self._doubted = False
