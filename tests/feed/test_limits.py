@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from ipaddress import ip_network
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -109,6 +111,19 @@ async def test_messages_are_limited_in_number_and_size() -> None:
             async with connected(session) as client:
                 await client.ws.send_str("x" * size)
                 assert (await client.hear())["closed"] == 1009
+
+
+async def test_who_was_silent_may_say_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five a second, and never more than five at once."""
+    now, world = time.monotonic(), opened()
+    monkeypatch.setattr("feed.session.time", SimpleNamespace(monotonic=lambda: now))
+    async with serving(world) as session, connected(session) as client:
+        for seconds, allowed in ((0, 5), (0.5, 2), (100, 5)):
+            now += seconds
+            for _ in range(allowed):
+                assert await client.silent()
+        await client.say(op="ping")
+        assert await refused(client) == ("too_many_messages", True, 4204)
 
 
 async def test_who_has_to_wait_may_say_as_much_meanwhile() -> None:

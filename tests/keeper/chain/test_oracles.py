@@ -198,6 +198,28 @@ async def test_what_cannot_be_read_stays_and_after_the_end_nothing_is_asked(
         await anew.until(**told.round)
 
 
+async def test_a_look_that_the_chain_begins_anew_in_is_seen_to_its_end(
+    chain: Chain, market: ContractMarket, decided: Deployed
+) -> None:
+    await decided.do(KEEPER, "createRound", DRAW + 3 * DAY)
+    await chain.move_to(DRAW + 3 * DAY)
+    async with following(market.rpc, [market]) as follower:
+        await caught_up(follower, chain)
+
+    class Anew(MemoryStore):
+        async def get(self, key: str) -> bytes | None:
+            follower.head = None
+            return await super().get(key)
+
+    told: list[dict[str, Any]] = []
+    with capture_logs() as logs:
+        looking = asyncio.create_task(Oracles([market], follower, Anew(), told.append).run(3600))
+        await until(lambda: bool(told))
+        looking.cancel()
+    assert [r["roundId"] for r in told[0]["rounds"]] == [1, 2]
+    assert not logs
+
+
 async def test_a_round_of_long_ago_is_read_when_somebody_asks(
     chain: Chain,
     market: ContractMarket,
