@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from copy import deepcopy
@@ -240,6 +241,14 @@ def test_one_that_is_begun_on_a_full_disk_is_a_wrong_setting(tmp_path: Path) -> 
         event.remove(Engine, "connect", fill)
     where = "LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR"
     assert str(told.value) == f"{where}: cannot open {path}: database or disk is full"
+
+
+def test_one_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        History(tmp_path)
+    where = "LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR"
+    assert str(told.value).startswith(f"{where}: cannot open {tmp_path}: ")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("history")]
 
 
 async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:

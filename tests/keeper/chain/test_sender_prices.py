@@ -89,6 +89,28 @@ async def test_the_cap_holds_for_replacements(
     assert (await market.call("roundOf", NEXT), await market.call("roundOf", LATER)) == (2, 3)
 
 
+async def test_what_a_node_lost_is_sent_again_also_at_the_cap(
+    senders: Senders, market: ContractMarket, held: Chain, tmp_path: Path
+) -> None:
+    await base_fee(held, 1)
+    await held.rpc("evm_mine")
+    capped = replace(QUICK, max_fee=32 * GWEI, tip=30 * GWEI)
+    sending = asyncio.create_task(senders(capped).send(market, "createRound", NEXT))
+    await until(lambda: [e["tip"] for e in story(tmp_path)] == [30 * GWEI, 32 * GWEI])
+    dearest = story(tmp_path)[-1]["hash"]
+    await until(lambda: known(held, dearest))
+    await held.rpc("anvil_dropTransaction", dearest)
+    await until_pending(held, 1)
+    await mine(held)
+    sent = await sending
+    assert sent.tx_hash == dearest
+    assert told(tmp_path) == ["intent", "intent", "mined"]
+
+
+async def known(chain: Chain, hash_: str) -> bool:
+    return bool(await chain.rpc("eth_getTransactionByHash", hash_))
+
+
 def test_dearer_is_enough_for_nodes_and_never_above_the_cap() -> None:
     intent = Intent(1, "f", "0x", "0x", 1, 100, 10, "0x", "0x")
     assert dearer(intent, 13, 1000) == replace(intent, max_fee=114, tip=12)
