@@ -191,6 +191,8 @@ async def test_more_votes_than_anybody_casts_are_the_loss_of_who_cast_them(
     """Be they told, or too long for an answer of a node."""
     story.decided()
     story.known.at_once = most
+    in_order = report(10_318, CAT, TRUE, 5, ballot=2), report(10_319, ANN, TRUE, 6, ballot=2)
+    story.known.cast[-2:] = in_order
     flood = [report(10_315, BOB, LIE, 7, ballot=2)] * 1001
     story.known.cast[4:4] = flood
     story.known.older[POWER, 1]["voting"] = voting(TRUE, LIE, TRUE, ballot=2)

@@ -111,6 +111,17 @@ async def test_only_what_is_final_and_whole_is_shared(story: Story, what: str) -
     assert len(store._kept) == (what == "final")
 
 
+async def test_how_a_round_was_cancelled_is_kept_too(story: Story) -> None:
+    told = voting(None, None, None, number=None)
+    story.known.older[POWER, 1] = decision(voting=told, status="CANCELLED")
+    story.end(10_200, None)
+    async with serving(story, results=story.known) as session:
+        for _ in range(2):
+            await get(session)
+            story.mine()
+    assert story.known.asked == {"read": 1}
+
+
 @pytest.mark.parametrize(
     "kept",
     [

@@ -39,6 +39,7 @@ from tests.feed.world import (
     serving,
     stranger,
 )
+from tests.keeper.chain.following import extent
 
 EVEN, ODD, LOW = Prediction.EVEN, Prediction.ODD, Prediction.LOW
 OTHER = "0x" + "ab" * 20
@@ -249,6 +250,18 @@ def test_one_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path) -> Non
     where = "LOTTOCHAIN_HISTORY, LOTTOCHAIN_DATA_DIR"
     assert str(told.value).startswith(f"{where}: cannot open {tmp_path}: ")
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("history")]
+
+
+async def test_what_happened_is_written_at_once(tmp_path: Path) -> None:
+    """That nothing happened is not."""
+    path, world = tmp_path / "no" / "folder" / "history.sqlite", World()
+    with closing(History(path)) as kept:
+        kept.take((), (), world.head)
+        for happened in ([created()], [bet(ANN, EVEN, 5), bet(BOB, ODD, 5)], []):
+            world.mine(*happened)
+            kept.take([e for e in world.events if e.block_number == world.number], (), world.head)
+        kept._thread.submit(len, ()).result()
+        assert extent(path) == (102, 3)
 
 
 async def test_what_cannot_be_written_is_kept_and_written_later(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tests.keeper.chain.following import (
     state,
     told_until,
 )
-from tests.keeper.chain.proxy import proxied
+from tests.keeper.chain.proxy import Proxy, proxied
 from tests.keeper.chain.waiting import until
 from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, Deployed, E, running_chain
 
@@ -223,12 +223,39 @@ async def test_a_long_gap_is_caught_up_in_chunks_and_shown() -> None:
             assert [log["block"] for log in shown] == sorted(log["block"] for log in shown)
 
 
-async def test_results_are_final_at_a_depth_or_at_the_nodes_word(
-    rpc: Rpc, chain: Chain, market: ContractMarket
+async def test_of_a_block_whose_first_events_are_too_many_none_are_remembered(
+    rpc: Rpc, chain: Chain, market: ContractMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """For clients that come back: what was in it they could be told only in part."""
+    await chain.rpc("anvil_mine", hex(DEPTH + 10))
+
+    async def remembered(most: int) -> list[int]:
+        monkeypatch.setattr("keeper.follow._RECENT", most)
+        async with following(rpc, [market]) as follower:
+            await caught_up(follower, chain)
+            assert isinstance(follower.audience, Hub)
+            return [delta.cursor.block for delta in follower.audience.board._deltas.all]
+
+    blocks = await remembered(1000)
+    assert blocks[0] == blocks[1] < blocks[-1]
+    later = [block for block in blocks if block > blocks[0]]
+    assert await remembered(len(blocks) - 1) == later
+
+
+def no_tag(params: list[Any], told: Any) -> Any:
+    """As nodes answer that do not know which block is final."""
+    return None if params[0] == "finalized" else told
+
+
+async def test_results_are_final_at_a_depth_or_at_the_nodes_word(
+    rpc: Rpc, chain: Chain, market: ContractMarket, deployed: Deployed, node: Proxy
+) -> None:
+    node.lies["eth_getBlockByNumber"] = no_tag
     async with (
         following(rpc, [market]) as by_tag,
         following(rpc, [market], confirmations=3) as by_depth,
+        seen_through(deployed, node.url) as (other, same),
+        following(other, [same]) as untold,
     ):
         follower: Follower
         for follower in (by_tag, by_depth):
@@ -240,3 +267,5 @@ async def test_results_are_final_at_a_depth_or_at_the_nodes_word(
         assert 0 < final < await chain.number() - 3
         assert by_tag.confirmed == final
         assert by_depth.confirmed == await chain.number() - 3
+        await caught_up(untold, chain)
+        assert untold.confirmed == -1

@@ -227,6 +227,28 @@ async def test_a_node_that_dies_while_it_is_asked(
     assert await market.call("roundOf", NEXT) == 2
 
 
+async def test_what_no_node_answered_is_sent_again_at_once(
+    senders: Senders,
+    market: ContractMarket,
+    rpc: Rpc,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also by a sender whose last one a node has taken."""
+    sender = senders(PATIENT)
+    await sender.send(market, "createRound", NEXT)
+    broadcast, answers = rpc.broadcast, [RpcDown("gone")]
+
+    async def deaf(raw: str) -> None:
+        if answers:
+            raise answers.pop()
+        await broadcast(raw)
+
+    monkeypatch.setattr(rpc, "broadcast", deaf)
+    await sender.send(market, "createRound", LATER)
+    assert told(tmp_path) == ["intent", "mined"] * 2
+
+
 def without(name: str) -> Callable[[list[Any], Any], Any]:
     """A lie about what has no field of that name."""
     return lambda _, told: told and {key: told[key] for key in told if key != name}
