@@ -95,14 +95,17 @@ async def test_who_expects_what_is_not_done_is_told(path: str) -> None:
 
 
 async def test_who_waits_for_leave_to_send_a_body_is_told_to() -> None:
+    """But for those of HTTP/1.0, which has no such word."""
     world = opened()
+    asked = (
+        b"Host: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    )
     async with serving(world) as session:
-        status, _, _ = await raw(
-            world,
-            b"POST /api/claim HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
-        )
+        status, _, _ = await raw(world, b"POST /api/claim HTTP/1.1\r\n" + asked)
         assert status == b"HTTP/1.1 100 Continue"
+        status, _, _ = await raw(world, b"POST /api/claim HTTP/1.0\r\n" + asked, b"{}")
+        assert status == b"HTTP/1.0 400 Bad Request"
         body = {"user": ANN}
         async with session.post("/api/claim", json=body, expect100=True) as response:
             assert await problem(response, 409)
