@@ -129,14 +129,18 @@ async def test_those_who_come_together_are_not_asked_together() -> None:
 
 
 async def test_the_end_of_the_server_waits_for_nobody_long() -> None:
-    """Neither for who does not agree nor for who does not even read."""
+    """Neither for who does not agree nor for who does not even read; but a moment for each."""
     world = opened()
-    async with serving(world) as session, peer(world), connected(session) as stuck:
-        await stuck.follow(MARKET)
-        stuck.stop_reading()
-        async with asyncio.timeout(10):
-            await world.hub.close(1000)
-        assert not world.hub._clients
+    async with serving(world) as session:
+        async with connected(session):
+            pass
+        await forgotten(world)
+        async with peer(world), connected(session) as stuck:
+            await stuck.follow(MARKET)
+            stuck.stop_reading()
+            async with asyncio.timeout(10):
+                await world.hub.close(1000)
+            assert not world.hub._clients
 
 
 async def test_who_floods_is_not_read_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
