@@ -177,7 +177,7 @@ class Oracles:
             except ChainError:  # who follows the chain says why
                 if before is None:
                     raise
-        fits = asked and result in (None, asked.get("winningNumber"))
+        fits: Told = asked if asked and result in (None, asked.get("winningNumber")) else {}
         age = time.time() - asked["askedAt"] if asked else head.timestamp - r.draw_time
         return {
             "market": market.address,
@@ -189,7 +189,7 @@ class Oracles:
             "oracle": r.oracle,
             "voting": voting,
             "asked": asked,
-            "evidenceHash": asked.get("evidenceHash") if asked and fits else None,
+            "evidenceHash": fits.get("evidenceHash"),
             "stale": down or (age > _SILENT and not over),
         }
 

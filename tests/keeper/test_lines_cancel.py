@@ -168,6 +168,9 @@ def test_a_cancellation_before_which_an_event_was_left_out_is_noticed() -> None:
         rebuilt(ann, bob, cyd, ann_goes)
     with pytest.raises(RuleBroken):  # all of it is matched
         rebuilt(ann, placed("bob", ODD, 10), ann_goes)
+    for late in (bob, ann_goes):
+        with pytest.raises(RuleBroken, match="betting is closed"):
+            rebuilt(ann, ("RoundLocked", {}), late)
 
 
 # ---- whatever is done
