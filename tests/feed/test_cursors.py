@@ -125,3 +125,10 @@ async def test_what_came_before_the_first_reading_is_not_pretended_to_be_known()
         assert (await client.hear())["type"] == "snapshot"
         assert await recovered(client, elsewhere(world, at + 70)) == ([], False)
         assert await recovered(client, elsewhere(world, world.number)) == ([], True)
+
+
+def test_no_more_blocks_are_remembered_than_events() -> None:
+    world = World(history=4)
+    for _ in range(10):
+        world.mine()
+    assert [*world.hub.board._hashes] == [107, 108, 109, 110]
