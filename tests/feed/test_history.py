@@ -244,6 +244,17 @@ def test_one_that_is_begun_on_a_full_disk_is_a_wrong_setting(tmp_path: Path) -> 
     assert str(told.value) == f"{where}: cannot open {path}: database or disk is full"
 
 
+def test_what_is_put_aside_takes_the_place_of_all_that_was_before(tmp_path: Path) -> None:
+    """Also of a journal, which would be taken for its own."""
+    path, aside = tmp_path / "history.sqlite", tmp_path / "history.sqlite.damaged"
+    path.write_bytes(b"not of SQLite" * 100)
+    for before in (aside, tmp_path / "history.sqlite.damaged-journal"):
+        before.write_bytes(b"of another")
+    History(path).close()
+    assert sorted(files(tmp_path)) == [path, aside]
+    assert aside.read_bytes() == b"not of SQLite" * 100
+
+
 def test_one_that_cannot_be_opened_leaves_nothing_running(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as told:
         History(tmp_path)
