@@ -109,6 +109,18 @@ async def test_one_that_reads_again_gets_a_fresh_snapshot_and_goes_on() -> None:
         ]
 
 
+async def test_what_is_final_is_not_told_to_who_is_slow() -> None:
+    world = opened()
+    async with serving(world) as session, connected(session) as client:
+        await client.follow(channel())
+        there = await waits(world, client)
+        while not there.slow:
+            burst(world)
+        before = there.written
+        world.mine(finalized=world.number)
+        assert there.written == before
+
+
 async def test_a_heartbeat_never_passes_over_updates_that_were_left_out() -> None:
     world = opened(heartbeat=0.05)
     async with serving(world) as session, connected(session) as client:
@@ -219,6 +231,7 @@ async def test_who_reads_slowly_is_not_taken_for_one_who_stopped(
             assert there.stalled(now + 1001)
             for _ in range(3):
                 await read_some(theirs, there)
+                there.send(bytes(20_000))  # more than it read
                 now += 900
                 assert not there.stalled(now)
             assert not there.stalled(now + 900)

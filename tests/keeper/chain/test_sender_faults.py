@@ -15,7 +15,7 @@ from eth_account.signers.local import LocalAccount
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.rpc import Rpc
 from keeper.chain.sender import KeySender
-from keeper.errors import ChainError, NotInCharge, NotMined, RpcDown
+from keeper.errors import ChainError, NotInCharge, NotMined, Reverted, RpcDown, RpcRefused
 from keeper.ports import Sent
 from keeper.store.journal import FileJournal
 from tests.keeper.chain.conftest import Senders
@@ -96,6 +96,29 @@ async def test_what_became_impossible_meanwhile_is_not_sent(
     assert told(tmp_path) == ["intent", "lost"]
     assert await chain.rpc("eth_getTransactionCount", KEEPER, "pending") == before
     assert isinstance(await senders(PATIENT).send(market, "lockRound", 1), Sent)
+
+
+async def test_what_became_impossible_while_it_waits_is_waited_for(
+    senders: Senders,
+    market: ContractMarket,
+    held: Chain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A node has it, so its nonce is not free."""
+    with pytest.raises(NotMined):
+        await senders(HASTY).send(market, "createRound", NEXT)
+    back = senders(HASTY)
+
+    async def refuses(*_: object) -> None:
+        raise Reverted("", {})
+
+    monkeypatch.setattr(back, "_simulate", refuses)
+    await back.recover()
+    assert told(tmp_path) == ["intent"]
+    await mine(held)
+    await back.recover()
+    assert told(tmp_path) == ["intent", "mined"]
 
 
 async def test_a_mined_one_is_found_though_nobody_waited(
@@ -198,7 +221,63 @@ async def test_without_the_lease_nothing_is_signed(
     assert isinstance(await sending, Sent)
 
 
+class Brief:
+    """Held when it is first asked for, and then no more."""
+
+    def __init__(self) -> None:
+        self.answers = iter([True])
+
+    @property
+    def held(self) -> bool:
+        return next(self.answers, False)
+
+
+async def test_a_lease_that_is_lost_before_the_signature(
+    senders: Senders, market: ContractMarket, tmp_path: Path
+) -> None:
+    with pytest.raises(NotInCharge):
+        await senders(QUICK, lease=Brief()).send(market, "createRound", NEXT)
+    assert told(tmp_path) == []
+
+
+async def test_without_the_lease_nothing_is_sent_again(
+    senders: Senders, market: ContractMarket, left: str, tmp_path: Path
+) -> None:
+    lease = Pass(held=False)
+    sender = senders(HASTY, lease=lease)
+    await sender.recover()
+    assert (told(tmp_path), await market.call("roundOf", NEXT)) == (["intent"], 0)
+    lease.held = True
+    await sender.recover()
+    assert await market.call("roundOf", NEXT) == 2
+
+
 # ---- nodes that fail
+
+
+async def test_a_replacement_that_is_refused_ends_nothing(
+    senders: Senders,
+    market: ContractMarket,
+    held: Chain,
+    rpc: Rpc,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one before it is still live."""
+    broadcast, sent, refused = rpc.broadcast, list[str](), list[str]()
+
+    async def full(raw: str) -> None:
+        (refused if sent else sent).append(raw)
+        if refused:
+            raise RpcRefused("txpool is full")
+        await broadcast(raw)
+
+    monkeypatch.setattr(rpc, "broadcast", full)
+    sending = asyncio.create_task(senders(QUICK).send(market, "createRound", NEXT))
+    await until(lambda: len(refused) > 1)
+    await mine(held)
+    assert (await sending).tx_hash == story(tmp_path)[0]["hash"]
+    assert told(tmp_path)[-1] == "mined"
 
 
 async def test_a_node_that_dies_while_it_is_asked(
