@@ -199,6 +199,9 @@ async def test_who_gives_up_what_it_is_owed_is_told_the_rest_as_before() -> None
         there.stale[channel()] = None
         world.hub.direct(there)
         assert world.hub._subscribers[other][there] == NO_FILE
+        before = there.written
+        there.beat(world.hub.board.heartbeat(), there.read_at)
+        assert there.written == before, "not all was told"
         await client.say(op="unsubscribe", channels=[channel()])
         await client.hear_until("ack")
         assert world.hub._subscribers == {other: {there: there.file}}

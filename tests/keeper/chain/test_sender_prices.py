@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -51,6 +53,38 @@ async def test_what_is_not_mined_in_time_is_replaced_for_more(
     assert (end["event"], end["hash"], end["status"]) == ("mined", sent.tx_hash, 1)
     assert sent.tx_hash in {e["hash"] for e in others}
     assert int((await held.rpc("txpool_status"))["pending"], 16) == 0
+
+
+async def test_a_replacement_has_as_long_as_the_first(
+    senders: Senders,
+    market: ContractMarket,
+    held: Chain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, looks = time.monotonic(), 0
+    monkeypatch.setattr("keeper.chain.sender.time", SimpleNamespace(monotonic=lambda: now))
+    sender = senders(replace(PATIENT, patience=10**6))
+    own = sender._nonces
+
+    async def counted() -> tuple[int, int]:
+        nonlocal looks
+        looks += 1
+        return await own()
+
+    async def looked() -> None:
+        begun = looks
+        await until(lambda: looks > begun + 5)
+
+    monkeypatch.setattr(sender, "_nonces", counted)
+    sending = asyncio.create_task(sender.send(market, "createRound", NEXT))
+    for sent in (1, 2, 3):
+        await until_pending(held, 1)
+        await looked()
+        assert len(told(tmp_path)) == sent
+        now += 601
+    await mine(held)
+    await sending
 
 
 async def test_a_replacement_follows_the_base_fee(
