@@ -15,7 +15,7 @@ from hexbytes import HexBytes
 from keeper.chain.contracts import ContractMarket
 from keeper.chain.fees import GWEI, dearer, going_rate
 from keeper.chain.rpc import Rpc
-from keeper.errors import NotMined, RpcRefused
+from keeper.errors import NotMined, RpcDown, RpcRefused
 from keeper.ports import Intent, Sent
 from tests.keeper.chain.conftest import Senders
 from tests.keeper.chain.sending import (
@@ -192,6 +192,21 @@ async def test_a_refused_tip_is_raised(
         await senders(PATIENT).send(market, "createRound", LATER)
     assert told(tmp_path)[-1] == "refused"
     assert max(e.get("max_fee", 0) for e in story(tmp_path)) == PATIENT.max_fee
+
+
+async def test_what_is_too_cheap_to_be_sent_again_is_replaced(
+    senders: Senders, rpc: Rpc, market: ContractMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_: str) -> None:
+        raise RpcDown("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rpc, "broadcast", gone)
+        with pytest.raises(NotMined):
+            await senders(replace(HASTY, tip=GWEI)).send(market, "createRound", NEXT)
+    monkeypatch.setattr(rpc, "broadcast", Toll(rpc, 25 * GWEI).broadcast)
+    await senders(QUICK).recover()
+    assert await market.call("roundOf", NEXT) == 2
 
 
 async def test_the_tip_is_what_others_paid(chain: Chain, rpc: Rpc, deployed: Deployed) -> None:
