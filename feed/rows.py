@@ -10,10 +10,9 @@ import orjson
 import sqlalchemy as sa
 
 from feed.views import event_args, event_data
-from keeper.ports import ChainEvent
+from keeper.ports import LOGS, ChainEvent
 
 LAYOUT = 2  # of the tables, told by the file
-_LOGS = 2**24  # more than a block has
 
 SCHEMA = sa.MetaData()
 EVENTS = sa.Table(
@@ -47,12 +46,12 @@ EXTENT = sa.Table(
 
 def position(event: ChainEvent) -> int:
     """An event's place in the chain's log as one number."""
-    return event.block_number * _LOGS + event.log_index
+    return event.block_number * LOGS + event.log_index
 
 
 def last_of(block: int) -> int:
     """The last place that a block may have."""
-    return (block + 1) * _LOGS - 1
+    return (block + 1) * LOGS - 1
 
 
 def row_of(event: ChainEvent) -> dict[str, Any]:

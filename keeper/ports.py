@@ -31,6 +31,11 @@ class Head:
     parent: str = field(default="", compare=False)
 
 
+# More blocks, and more logs in one, than there can be: a log's place in the chain is one number of
+# 63 bits, block * LOGS + index.
+BLOCKS, LOGS = 2**39, 2**24
+
+
 @dataclass(frozen=True, slots=True)
 class ChainEvent:
     """One log of a market, decoded.

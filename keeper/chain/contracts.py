@@ -15,7 +15,16 @@ from keeper.chain import abi
 from keeper.chain.rpc import Faulty, Rpc
 from keeper.domain.draw import Draw, Game
 from keeper.errors import ChainError, Reverted, RpcRefused, TooLong, WrongContract
-from keeper.ports import ChainEvent, Committee, Head, Report, RoundInfo, RoundStatus, Standing
+from keeper.ports import (
+    LOGS,
+    ChainEvent,
+    Committee,
+    Head,
+    Report,
+    RoundInfo,
+    RoundStatus,
+    Standing,
+)
 
 At = int | Literal["latest"]
 """A block by its number, or the newest that the node has."""
@@ -23,7 +32,6 @@ _EPOCH = dt.date(1970, 1, 1)
 _SEATS = 15  # reporters of a committee at most
 _REPORTS = 2**20  # bytes of JSON in which a node tells reports: some 700
 _ANSWER = 4096  # bytes of JSON: no view that is asked has half as much to tell
-_LOGS = 2**24  # more than a block has
 _MOST = 2**63 - 1  # of a number that a committee may tell: JSON holds no more
 # What the contract gives a recipient when it settles, the stipend of a call with value, and the
 # cost of any transaction.
@@ -230,6 +238,6 @@ async def events(
             place = block.number, block.hash, "0x" + log["transactionHash"].hex(), log["logIndex"]
             found.append(ChainEvent(log["address"], name, args, *place, block.timestamp))
         places = {(e.block_number, e.log_index): e for e in found}
-        if len(places) < len(found) or any(not 0 <= index < _LOGS for _, index in places):
+        if len(places) < len(found) or any(not 0 <= index < LOGS for _, index in places):
             raise Faulty("answers with logs in places where there are none")
     return [places[place] for place in sorted(places)]

@@ -112,7 +112,7 @@ class EventFeed:
         denied = [
             e
             for place, e in known.items()
-            if told.get(place, e) != e or (place not in told and (e.block_hash, e.tx_hash) in of)
+            if told.get(place) != e and (place in told or (e.block_hash, e.tx_hash) in of)
         ]
         for e in denied:
             del known[_place(e)]

@@ -26,7 +26,7 @@ from web3.types import BlockData, RPCEndpoint, RPCResponse
 from keeper import metrics
 from keeper.chain import abi
 from keeper.errors import ChainError, RpcDown, RpcRefused, TooLong, WrongContract
-from keeper.ports import Head
+from keeper.ports import BLOCKS, Head
 
 log = structlog.get_logger()
 
@@ -36,8 +36,8 @@ LOOK_EVERY = 3.0  # seconds
 LONGEST_REST = 60.0  # seconds without a look at a node that is down
 _most = ContextVar("most", default=MAX_ANSWER)  # bytes of the answers that are asked for
 _UNASKED = "was not asked yet"
+_NEVER = 2**53  # seconds: later than any block, and JSON holds no more
 _AT_ONCE = 8  # requests; nodes refuse those who ask too much
-_MOST = 2**53  # above any number or time of a block
 # HTTP: the node, or what stands before it, did not look at the request.
 _TURNED_AWAY = frozenset({401, 403, 429, 502, 503, 504})
 _LOOKS = tuple(
@@ -250,7 +250,7 @@ class Rpc(AsyncJSONBaseProvider):
             block: BlockData = await self.w3.eth.get_block(at)  # type: ignore[arg-type]  # NewTypes
             own, parent = ("0x" + block[key].hex() for key in ("hash", "parentHash"))
             number, timestamp = int(block["number"]), int(block["timestamp"])
-            if not (0 <= number < _MOST and 0 <= timestamp < _MOST):
+            if not (0 <= number < BLOCKS and 0 <= timestamp < _NEVER):
                 raise Faulty("tells of a block that there cannot be")
             return Head(number, own, timestamp, parent)
 

@@ -11,8 +11,11 @@ import pytest
 
 from feed.history import History
 from feed.hub import Hub
+from feed.rows import last_of
 from keeper.chain.events import DEPTH
 from keeper.chain.rpc import Rpc
+from keeper.errors import RpcDown
+from keeper.ports import BLOCKS
 from tests.keeper.chain.following import (
     caught_up,
     client_of,
@@ -80,6 +83,18 @@ NONSENSE: dict[str, tuple[str, Lie]] = {
     "logs told twice": (LOGS, lambda _, logs: logs + logs),
     "bets on nothing": (LOGS, bets_on(9)),
 }
+
+
+async def test_how_far_a_chain_may_go(chain: Chain, deployed: Deployed, node: Proxy) -> None:
+    async with seen_through(deployed, node.url) as (through, _):
+        node.lies[BLOCK] = block("latest", number=hex(BLOCKS - 1), timestamp=hex(2**53 - 1))
+        head = await through.head()
+        assert (head.number, head.timestamp) == (BLOCKS - 1, 2**53 - 1)
+        assert last_of(head.number) == 2**63 - 1  # the greatest number that SQLite holds
+        for changed in ({"number": hex(BLOCKS)}, {"timestamp": hex(2**53)}):
+            node.lies[BLOCK] = block("latest", **changed)
+            with pytest.raises(RpcDown, match="tells of a block that there cannot be"):
+                await through.head()
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -254,14 +254,18 @@ async def test_a_change_deeper_than_what_was_settled_is_read_anew(
             assert now.views == await fresh_state(rpc, [own])
 
 
-@pytest.mark.parametrize("wrong", ["no bet", "no round", "one round more"])
+@pytest.mark.parametrize(
+    "wrong", ["no bet", "no round", "no end", "one round more", "a bet on something else"]
+)
 async def test_what_the_market_does_not_tell_is_read_anew(
     chain: Chain, busy: Deployed, node: Proxy, rpc: Rpc, tmp_path: Path, wrong: str
 ) -> None:
-    """A node left out a bet or a round for good, or one is in the file that there is not."""
-    file, forged = tmp_path / "history.sqlite", wrong == "one round more"
+    """A node left out something for good, or something is in the file that there is not."""
+    file = tmp_path / "history.sqlite"
     if wrong == "no bet":
         await busy.bet(CAT, 2, 2, E)
+    elif wrong == "no end":
+        await busy.do(KEEPER, "cancelRound", 2)
     else:
         await busy.do(KEEPER, "createRound", DRAW + 5 * 86_400)
     left_out = hex(await chain.number())
@@ -270,23 +274,29 @@ async def test_what_the_market_does_not_tell_is_read_anew(
     def index(_: list[Any], logs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [log for log in logs if log["blockNumber"] != left_out]
 
-    def another(events: list[ChainEvent]) -> None:
+    def one_more(events: list[ChainEvent]) -> None:
         (*_, last) = (event for event in events if event.name == "RoundCreated")
         place = events[-1].block_number + 1
         events.append(replace(last, args=last.args | {"roundId": 4}, block_number=place))
 
-    if not forged:
+    forge = {
+        "one round more": holding(one_more),
+        "a bet on something else": altered("BetPlaced", args={"prediction": 5}),
+    }.get(wrong)
+    if not forge:
         node.lies["eth_getLogs"] = index
     first = await seen(chain, node, busy, file)
     node.lies.clear()
-    if forged:
-        await asyncio.to_thread(holding(another), file)
+    if forge:
+        await asyncio.to_thread(forge, file)
     own = ContractMarket(rpc, busy.address, busy.game, busy.block)
     right = await fresh_state(rpc, [own])
-    assert (first.views == right) is forged
+    assert (first.views == right) is bool(forge)
     again = await seen(chain, node, busy, file)
     assert (again.views, again.logged, again.first) == (right, [ANEW], busy.block)
     third = await seen(chain, node, busy, file)
     assert (third.views, third.logged) == (right, [])
-    calls = 2 if wrong == "no bet" else 3  # how many rounds there are, and each that is not over
+    calls = {"no bet": 2, "no end": 1}.get(
+        wrong, 3
+    )  # how many rounds there are, and each that is not over
     assert [method for method, _ in node.seen].count("eth_call") == calls
