@@ -17,7 +17,7 @@ from keeper.domain.draw import POWERBALL
 from keeper.projection import OPERATOR_ROLE
 from tests.keeper.chain.committee import DRAWN, vote
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import PATIENCE, Home, Running
+from tests.keeper.chain.process import Home, Running
 from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chain.waiting import Condition, until
 from tests.keeper.chainfixtures import (
@@ -145,7 +145,7 @@ class Stage:
         def told() -> list[str]:
             return [line for run in self.runs for line in ("---- a process", *run.raw)]
 
-        await until(condition, PATIENCE, told)
+        await until(condition, told)
 
     async def until_logged(self, event: str, **values: object) -> dict[str, Any]:
         """By any of the processes; the first such line."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +16,9 @@ from keeper.projection import OPERATOR_ROLE
 from tests.faults.conftest import Tell
 from tests.faults.proofs import ended_right
 from tests.faults.stage import LOCK, Stage, entries, quiet
+from tests.faults.wire import SEND, function_of
 from tests.keeper.chain.process import Home, Running
+from tests.keeper.chain.proxy import Hook, Proxy, proxied
 from tests.keeper.chainfixtures import ADMIN, REPORTER_KEYS, REPORTERS
 from tests.keeper.redisfixture import RedisServer, running_redis
 
@@ -47,6 +51,28 @@ async def end(stage: Stage, other: Running) -> None:
     """Both have nothing on their way, and the other one stops cleanly."""
     await stage.until(lambda: quiet(other, stage.homes[1]) and quiet(stage.keeper, stage.home))
     assert await other.terminate() == 0, "\n".join(other.raw)
+
+
+def together(function: str, *wires: Proxy) -> asyncio.Event:
+    """The first send of a function on each wire waits until all have one; set when they do.
+
+    Two that only race may not meet: who always looks first has always sent when the other looks.
+    """
+    there, met = set[str](), asyncio.Event()
+
+    def held(wire: Proxy) -> Hook:
+        async def hold(method: str, params: list[Any]) -> None:
+            if method == SEND and function_of(method, params) == function:
+                there.add(wire.url)
+                if len(there) == len(wires):
+                    met.set()
+                await met.wait()
+
+        return hold
+
+    for wire in wires:
+        wire.before = held(wire)
+    return met
 
 
 async def lost_charge(keeper: Running) -> bool:
@@ -117,15 +143,19 @@ async def test_one_key_and_the_other_takes_over(
 
 
 async def test_one_key_and_no_lease(stage: Stage, tell: Tell) -> None:
-    """Two keepers of one key, each with its own disk and without a Redis, race all along
+    """Two keepers of one key, each with its own disk and without a Redis, vote at once
 
     Nobody should run them so. Only a vote has no fence but the lease: given again, the same, it
     changes nothing.
     """
-    other_home = await second(stage, REPORTER_KEYS[0])
-    async with stage.kept(), other_home.keeper("--send") as other:
-        await stage.play()
-        await end(stage, other)
+    async with proxied(stage.chain.url) as other_wire:
+        other_home = await second(stage, REPORTER_KEYS[0])
+        other_home.settings["RPC_URL"] = other_wire.url
+        voting = together("report", stage.wire, other_wire)
+        async with stage.kept(), other_home.keeper("--send") as other:
+            await stage.play()
+            await end(stage, other)
+    assert voting.is_set()
     assert all(map(entries, stage.homes))  # each has sent
     tell(await ended_right(stage, votes=2))
 

@@ -18,12 +18,11 @@ import aiohttp
 
 from demo.publishers import Publishers
 from keeper.__main__ import main
-from tests.keeper.chain.waiting import Condition, holds, until
+from tests.keeper.chain.waiting import PATIENCE, Condition, holds, until
 from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
 
 NO_KEY = {"KEY_FILE": ""}
 OLD = {"HEAD_AGE": str(10**9)}  # the chain's clock is not ours
-PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
 
 
 @dataclass
@@ -158,7 +157,7 @@ class Running:
                 assert self.process.returncode is None, "\n".join(self.raw)
             return held
 
-        await until(holds_while_it_runs, PATIENCE, lambda: self.raw)
+        await until(holds_while_it_runs, lambda: self.raw)
 
     async def until_logged(self, event: str, **values: Any) -> dict[str, Any]:
         await self.until(lambda: bool(self.logged(event, **values)))

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
-PATIENCE = 60.0  # seconds; a wait that takes as long has failed
+PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
 
 Condition = Callable[[], Awaitable[bool] | bool]
 
 
-async def until(
-    condition: Condition, patience: float = PATIENCE, told: Callable[[], Iterable[str]] = tuple
-) -> None:
+async def until(condition: Condition, told: Callable[[], Iterable[str]] = tuple) -> None:
     """Waits for something to come true.
 
     Args:
-        patience: seconds.
         told: lines for whoever has waited in vain.
     """
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(PATIENCE):
             while not await holds(condition):
                 await asyncio.sleep(0.02)
     except TimeoutError:
