@@ -6,6 +6,7 @@ made again when that happens. It is one step, so nobody sees a view half healed.
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Sequence
 from copy import deepcopy
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 _SEEN_WITHIN = 60.0  # seconds for the views to take what was mined, unless the chain changed
 _RECENT = 4096  # events of the first reading that clients of an earlier keeper may have missed
 _PROGRESS = 10  # polls of a long reading from one word of it to the next
+_PROOF = 3600.0  # seconds from one comparison with the markets to the next
 
 
 class Follower:
@@ -54,6 +56,7 @@ class Follower:
         self._feed = EventFeed(rpc, markets, chunk)
         self.audience, self.archive, self.news = audience, archive, asyncio.Event()
         self.views: dict[str, MarketView] = {}
+        self._proof_due = 0.0  # of the monotonic clock
         self._begin()
 
     async def run(self) -> None:
@@ -67,6 +70,8 @@ class Follower:
                 if batch.complete and self._doubted:
                     await self._prove(batch.blocks[0])
                     continue
+                if batch.complete and time.monotonic() >= self._proof_due:
+                    await self._prove_again(batch.blocks[0])
             except ChainError as exc:
                 if str(exc) != trouble:
                     log.warning("cannot follow the chain", why=str(exc))
@@ -128,11 +133,20 @@ class Follower:
             self._doubted = True
             log.info("the history is taken", events=taken, read_from=read.number + 1)
 
+    async def _prove_again(self, at: Head) -> None:
+        """As what is told already; a node that cannot tell is no reason to stop telling."""
+        try:
+            await self._prove(at)
+        except ChainError as exc:
+            log.warning("what was read is not compared with the markets", why=str(exc))
+
     async def _prove(self, at: Head) -> None:
         """Compares what is settled with the markets, after the last block of which all is.
 
-        Where that differs an event was never told, and all is read anew. Raises ChainError.
+        Where that differs an event was never told, or one that never was, and all is read anew.
+        Raises ChainError.
         """
+        self._proof_due = time.monotonic() + _PROOF
         there = (market for market in self._markets if market.deployed_block <= at.number)
         pairs = [(market, self._lagging[market.address]) for market in there]
         fits = await asyncio.gather(*(_fits(*pair, at) for pair in pairs))
