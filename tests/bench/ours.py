@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from feed.api import Api
+from feed.client import Limits
 from feed.history import History
 from feed.http import Gate
 from feed.server import Server
@@ -47,7 +48,10 @@ class Fed(World):
     """
 
     def __init__(self, channel: str, *, patient: bool = False) -> None:
-        patience: dict[str, float] = {"stall_seconds": 3600, "heartbeat": 3600} if patient else {}
+        usual = Limits()
+        patience = {"stall_seconds": usual.stall_seconds, "heartbeat": usual.heartbeat_seconds}
+        if patient:
+            patience = dict.fromkeys(patience, 3600.0)
         super().__init__(connections=20_000, per_address=20_000, **patience)
         self.mine(created())
         self.tell = self._figures if channel == "stats" else self._bet

@@ -14,6 +14,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import Protocol, Side
 
 from tests.feed.world import POWER, World, raw
+from tests.keeper.chain.waiting import PATIENCE, until
 
 MARKET = f"market:{POWER}"
 
@@ -35,7 +36,7 @@ class Peer:
     async def hear(self) -> Frame:
         """The next frame. Raises EOFError."""
         while not self._heard:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 if not (data := await self.reader.read(65536)):
                     raise EOFError
             self._raw += data
@@ -58,7 +59,7 @@ class Peer:
         """The frame that ends it, after which nothing may come."""
         while (frame := await self.hear()).opcode is not Opcode.CLOSE:
             pass
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             with contextlib.suppress(ConnectionResetError):
                 self._raw += await self.reader.read()
         assert self._raw.endswith(frame.serialize(mask=False))
@@ -82,6 +83,4 @@ def ahead(world: World) -> str:
 
 async def forgotten(world: World) -> None:
     """Waits until nobody is connected."""
-    async with asyncio.timeout(10):
-        while world.hub._clients:
-            await asyncio.sleep(0.01)
+    await until(lambda: not world.hub._clients)

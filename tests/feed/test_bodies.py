@@ -18,6 +18,7 @@ from tests.feed.world import (
     World,
     serving,
 )
+from tests.keeper.chain.waiting import PATIENCE
 
 ROUND = f"/api/round/{POWER}/1"
 
@@ -55,7 +56,7 @@ async def raw(world: World, *parts: bytes) -> tuple[bytes, bytes, bytes]:
         for part in parts:
             writer.write(part)
             await asyncio.sleep(0.1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = await reader.readuntil(b"\r\n\r\n")
             status, _, headers = answer.partition(b"\r\n")
             length = re.search(rb"Content-Length: (\d+)", headers)
@@ -122,7 +123,7 @@ async def asking(world: World, times: int) -> AsyncIterator[socket.socket]:
         question = b"GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n"
         last = question + b"Connection: close\r\n\r\n"
         await loop.sock_sendall(own, (question + b"\r\n") * (times - 1) + last)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             yield own
 
 

@@ -34,7 +34,7 @@ from tests.feed.world import (
     decision,
     serving,
 )
-from tests.keeper.chain.waiting import until
+from tests.keeper.chain.waiting import PATIENCE, until
 
 # ---- what is shared
 
@@ -169,6 +169,7 @@ async def test_a_round_is_read_once_for_all_who_ask_and_few_at_a_time(
 ) -> None:
     monkeypatch.setattr("feed.decisions._WAITING", 12)
     monkeypatch.setattr("feed.decisions._PATIENCE", 1.0)
+    monkeypatch.setattr("feed.api._HURRY", 0.1)
     story.mine(*(created(n) for n in range(2, 31)))
     story.at(20_000)
 
@@ -200,6 +201,7 @@ async def test_a_round_is_read_once_for_all_who_ask_and_few_at_a_time(
         async with session.get(ROUND) as response:  # nothing else waits
             assert response.status == 200
         slow.let.set()
+        monkeypatch.setattr("feed.decisions._PATIENCE", PATIENCE)
         assert await ask(session, 1) == (200, "")
         assert len(slow.asked) <= 13  # those that were not let in are forgotten
         for number in range(2, 13):
@@ -261,8 +263,9 @@ async def test_a_round_does_not_wait_for_its_evidence(
 ) -> None:
     """All else is known; who asks again soon is told more."""
     monkeypatch.setattr("feed.decisions._PATIENCE", 10**6)
+    monkeypatch.setattr("feed.api._HURRY", 0.1)
     story.decided()
-    async with asyncio.timeout(100), serving(story, results=Hanging()) as session:
+    async with asyncio.timeout(PATIENCE), serving(story, results=Hanging()) as session:
         assert (await get(session, ROUND))["evidenceHash"] is None
 
 

@@ -11,6 +11,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from tests.feed.peer import MARKET, Peer, peer
 from tests.feed.world import connected, opened, raw, serving
+from tests.keeper.chain.waiting import until
 
 
 async def test_what_is_said_before_the_handshake_is_answered_is_heard() -> None:
@@ -114,5 +115,4 @@ async def test_the_http_server_keeps_nothing_of_a_websocket() -> None:
     async with serving(world), contextlib.AsyncExitStack() as stack:
         for _ in range(5):
             await (await stack.enter_async_context(peer(world))).told("hello")
-        await asyncio.sleep(0.1)
-        assert kept() == before
+        await until(lambda: kept() == before)

@@ -24,6 +24,7 @@ from keeper.domain.lines import Prediction
 from keeper.errors import ConfigError, HistoryError
 from keeper.ports import ChainEvent, Head
 from tests.feed.test_bets import get, paid
+from tests.feed.test_gate import Turnstile
 from tests.feed.test_rest import problem
 from tests.feed.world import (
     ANN,
@@ -40,6 +41,7 @@ from tests.feed.world import (
     stranger,
 )
 from tests.keeper.chain.following import extent
+from tests.keeper.chain.waiting import until
 
 EVEN, ODD, LOW = Prediction.EVEN, Prediction.ODD, Prediction.LOW
 OTHER = "0x" + "ab" * 20
@@ -365,21 +367,25 @@ async def test_who_asks_the_same_at_once_waits_for_one_answer(
 ) -> None:
     world = World()
     world.mine(created(), bet(ANN, EVEN, 5))
-    async with serving(world) as session:
-        looked = []
+    turnstile = Turnstile(100)
+    async with serving(world, limiter=turnstile) as session:
+        looked, let = list[str](), asyncio.Event()
         whole = world.history and world.history.rounds_of
 
         async def slowly(user: str) -> Any:
             looked.append(user)
-            await asyncio.sleep(0.1)
+            await let.wait()
             return await whole(user) if whole else None
 
         monkeypatch.setattr(world.history, "rounds_of", slowly)
         asked = [asyncio.create_task(get(session, f"/api/bets/{ANN}")) for _ in range(20)]
-        await asyncio.sleep(0.05)
+        await until(lambda: turnstile.seen.total() == 20)
         asked.pop(0).cancel()  # who goes takes it from nobody
         world.mine(bet(ANN, ODD, 7))
-        told = await get(session, f"/api/bets/{ANN}")
+        last = asyncio.create_task(get(session, f"/api/bets/{ANN}"))
+        await until(lambda: turnstile.seen.total() == 21)
+        let.set()
+        told = await last
         assert [b["amount"] for b in told["rounds"][0]["bets"]] == ["5", "7"]
         assert len(await asyncio.gather(*asked)) == 19
         assert looked == [ANN, ANN]

@@ -32,6 +32,7 @@ from tests.feed.world import (
     finalized,
     serving,
 )
+from tests.keeper.chain.waiting import PATIENCE
 
 FILE = Path(__file__).parents[2] / "feed" / "openapi.yaml"
 EXAMPLES = 25  # of each operation, of what is allowed and of what is not
@@ -97,10 +98,10 @@ def drawn(world: World) -> World:
 def ask_everything(url: str, number: int) -> Counter[str]:
     """Fails when an answer is not in the description; how often each was given."""
     told: Counter[str] = Counter()
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.yaml")
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.yaml", timeout=PATIENCE)
 
     def ask(case: Any) -> None:
-        response = case.call_and_validate(base_url=url)
+        response = case.call_and_validate(base_url=url, timeout=PATIENCE)
         told[f"{case.method} {case.operation.path} {response.status_code}"] += 1
 
     for path, method, asked in KNOWN:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 
 import orjson
 import pytest
@@ -13,7 +15,8 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import Protocol
 
 from tests.feed.peer import MARKET, ahead, forgotten, peer
-from tests.feed.world import connected, created, opened, serving
+from tests.feed.world import beat, connected, created, opened, serving
+from tests.keeper.chain.waiting import PATIENCE, until
 
 
 async def test_frames_however_the_network_cuts_them() -> None:
@@ -73,16 +76,20 @@ async def test_what_is_no_websocket_ends_after_what_was_said_before(wrong: str) 
 
 async def test_who_is_sent_away_is_told_nothing_more() -> None:
     """And has a moment to agree, in which it is not obeyed; then the connection is gone."""
-    world = opened(heartbeat=0.05)
+    world = opened()
     async with serving(world):
         async with peer(world) as client:
             client.send(bytes(20_000))
             assert (await client.told("error"))["code"] == "message_too_big"
+            (there,) = world.hub._clients
+            session = there.transport.get_protocol()
             parting = asyncio.create_task(client.parting())
             world.mine(created(2))
             client.say(op="subscribe", id=3, channels=[MARKET])
-            await asyncio.sleep(0.2)
+            # Until it is read, if it comes before the moment is over.
+            await until(lambda: session._late > 0 or there.transport.is_closing())
             world.mine(created(3))
+            beat(world)
             assert await parting == Parting(4000, "message_too_big")
         await forgotten(world)
 
@@ -101,31 +108,35 @@ async def test_who_is_sent_away_while_it_waits_is_told_nothing_more() -> None:
 
 
 async def test_who_does_not_say_that_it_is_there_is_cut_off() -> None:
-    world = opened(heartbeat=0.1, stall_seconds=0.5)
+    world = opened()
     async with serving(world) as session, connected(session) as good:
         await good.follow(MARKET)
-        listening = asyncio.create_task(good.hear_until("nothing of the kind"))
         async with peer(world) as client:
             client.say(op="subscribe", id=1, channels=[MARKET])
             await client.told("snapshot")
+            beat(world)
             assert (await client.told("heartbeat"))["head"] == world.number
             assert (await client.hear()).opcode is Opcode.PING
-            with contextlib.suppress(EOFError, ConnectionResetError):
-                while await client.hear():  # its end, or the test's for want of time
-                    pass
+            await good.hear_until("heartbeat")
+            listening = asyncio.create_task(good.hear())  # who answers meanwhile
+            await until(lambda: [c.asked_at for c in world.hub._clients].count(math.inf) == 1)
+            beat(world)
+            with pytest.raises((EOFError, ConnectionResetError)):
+                await client.hear()
         assert len(world.hub._clients) == 1
-        assert not listening.done()
-        listening.cancel()
+        assert (await listening)["type"] == "heartbeat"
+        assert await good.silent()
 
 
 async def test_those_who_come_together_are_not_asked_together() -> None:
     world = opened(heartbeat=1000.0)
     async with serving(world) as session, contextlib.AsyncExitStack() as all_of_them:
+        begun = time.monotonic()
         for _ in range(20):
             await all_of_them.enter_async_context(connected(session))
-        due = [client.beat_at - client.read_at for client in world.hub._clients]
-        assert 490 < min(due) < max(due) - 10
-        assert max(due) < 1001
+        due = [client.beat_at for client in world.hub._clients]
+        assert begun + 500 < min(due) < max(due) - 10
+        assert max(due) <= time.monotonic() + 1000
 
 
 async def test_the_end_of_the_server_waits_for_nobody_long() -> None:
@@ -138,7 +149,7 @@ async def test_the_end_of_the_server_waits_for_nobody_long() -> None:
         async with peer(world), connected(session) as stuck:
             await stuck.follow(MARKET)
             stuck.stop_reading()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await world.hub.close(1000)
             assert not world.hub._clients
 
@@ -203,17 +214,21 @@ async def test_a_fault_in_a_late_subscription_ends_it(monkeypatch: pytest.Monkey
         assert (await client.parting()).code == 4206
 
 
+@pytest.mark.usefixtures("clock")
 async def test_what_the_protocol_asks_for_costs_nothing() -> None:
     """Neither the answers to the server's pings nor the word that all is over."""
-    world = opened(heartbeat=0.05, messages_per_second=1)
+    world = opened(messages_per_second=1)
     async with serving(world), peer(world) as client:
         client.say(op="subscribe", id=1, channels=[MARKET])
-        pings = 0
-        while pings < 20:
-            frame = await client.hear()
-            if frame.opcode is Opcode.PING:
-                client.send(bytes(frame.data), Opcode.PONG)
-                pings += 1
+        await client.told("snapshot")
+        (there,) = world.hub._clients
+        for _ in range(20):
+            beat(world)
+            await client.told("heartbeat")
+            ping = await client.hear()
+            assert ping.opcode is Opcode.PING
+            client.send(bytes(ping.data), Opcode.PONG)
+            await until(lambda: there.asked_at == math.inf)
     world = opened(messages_per_second=1)
     async with serving(world), peer(world) as client:
         client.say(op="ping", id=1)

@@ -125,6 +125,7 @@ async def test_a_heartbeat_never_passes_over_updates_that_were_left_out() -> Non
     world = opened(heartbeat=0.05)
     async with serving(world) as session, connected(session) as client:
         await client.follow(channel())
+        known = world.number
         client.stop_reading()
         while not any(c.stale for c in world.hub._clients):
             burst(world)
@@ -133,7 +134,6 @@ async def test_a_heartbeat_never_passes_over_updates_that_were_left_out() -> Non
             burst(world)
             await asyncio.sleep(0.1)
         client.read_again()
-        known = 0
         for message in await client.hear_until("snapshot"):
             if message["type"] == "event":
                 known = message["blockNumber"]

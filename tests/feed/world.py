@@ -8,6 +8,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ from keeper.errors import WrongContract
 from keeper.ports import ChainEvent, Head, Report, Store
 from keeper.projection import MarketView
 from tests.feed.described import Checked
+from tests.keeper.chain.waiting import PATIENCE
 
 POWER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 MEGA = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
@@ -39,14 +41,20 @@ PAGE = "https://lotto.example"
 DRAW, LOCK = 1_787_194_740, 1_787_193_840
 START = LOCK - 10_000
 E = 10**18
+SELDOM = 10.0**6  # seconds between heartbeats: none comes by itself while a test runs
+PATIENT = dict.fromkeys(("first_subscription", "stall_seconds", "ahead_seconds"), 10.0**4)
 
 
 class World:
-    """Two markets and their chain; every `mine` is a block, told as the app tells it."""
+    """Two markets and their chain; every `mine` is a block, told as the app tells it.
 
-    def __init__(self, heartbeat: float = 25.0, **limits: Any) -> None:
+    Nobody is sent away for want of time, nor hears a heartbeat, unless a test is about that: else
+    both would come on a machine that is busy.
+    """
+
+    def __init__(self, heartbeat: float = SELDOM, **limits: Any) -> None:
         self.views = [MarketView(POWER, POWERBALL), MarketView(MEGA, MEGA_MILLIONS)]
-        self.hub = Hub(31337, self.views, Limits(heartbeat_seconds=heartbeat, **limits))
+        self.hub = Hub(31337, self.views, Limits(heartbeat_seconds=heartbeat, **PATIENT | limits))
         self.events: list[ChainEvent] = []
         self.number, self.time, self.salt = 100, START, 0
         self.silently = False  # mine without telling the hub
@@ -197,6 +205,16 @@ class Errors(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+@dataclass
+class Clock:
+    """It stands, but where a test moves it."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 class Served(Protocol):
     """Whose hub is served, and who hears where."""
 
@@ -253,8 +271,14 @@ def opened(**limits: Any) -> World:
     return world
 
 
+def beat(world: Served) -> None:
+    """Looks after everybody as the hub does it when their next heartbeats are due."""
+    for client in [*world.hub._clients]:
+        world.hub._look_after(client, client.beat_at)
+
+
 class Socket:
-    """A websocket client that expects an answer within seconds."""
+    """A websocket client that expects answers."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
@@ -282,7 +306,7 @@ class Socket:
 
     async def hear(self) -> dict[str, Any]:
         """The next message; one that ends the connection as {"closed": code}."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             said = await self.ws.receive()
         if said.type is aiohttp.WSMsgType.TEXT:
             told: dict[str, Any] = said.json()
@@ -304,7 +328,8 @@ class Socket:
         Who resumes is told first what is final: that is put aside.
         """
         await self.say(op="subscribe", id=1, channels=channels, since=since)
-        ack = await self.hear()
+        while (ack := await self.hear())["type"] == "heartbeat":
+            pass  # which comes at any time, where it comes at all
         assert ack["type"] == "ack", ack
         assert not ack["errors"]
         heard: list[dict[str, Any]] = []
