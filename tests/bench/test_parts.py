@@ -34,6 +34,7 @@ from tests.bench.frames import (
 from tests.bench.load import Load, Lost, Reader
 from tests.bench.ours import CHANNELS, sample
 from tests.bench.steady import Steadiness
+from tests.keeper.chain.waiting import PATIENCE
 from tests.keeper.chainfixtures import ROOT
 
 SIZES = (0, 1, 125, 126, 300, 65_535, 65_536)
@@ -138,7 +139,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Room]]:
     monkeypatch.setattr(load, "_ORDERS", orders)
     rooms: list[Room] = []
 
-    def make(*args: int, patience: float = 10, **kwargs: int) -> Room:
+    def make(*args: int, patience: float = PATIENCE, **kwargs: int) -> Room:
         monkeypatch.setattr(load, "_PATIENCE", patience)
         rooms.append(Room(*args, **kwargs))
         return rooms[-1]
@@ -270,8 +271,8 @@ def test_readers_are_split_evenly_between_instances() -> None:
         for _ in range(5):
             own, _ = servers[number].accept()
             assert own.recv(2**16).endswith(b"\r\n\r\n")
-            own.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
             came[number].append(own)
+            own.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
 
     serving = [threading.Thread(target=serve, args=[number], daemon=True) for number in range(2)]
     for thread in serving:
@@ -292,7 +293,7 @@ def test_readers_are_split_evenly_between_instances() -> None:
         assert json.loads(process.stdout.readline())["told"][0] == 5
         came[0][0].close()
         assert json.loads(process.stdout.readline()) == {"lost": "the server closed a connection"}
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
     for own in (*servers, *came[0], *came[1]):
         own.close()
 

@@ -24,6 +24,7 @@ from playwright.async_api import Page, WebSocket, async_playwright, expect
 from keeper.domain.calendar import next_draw_times
 from keeper.domain.draw import POWERBALL
 from keeper.domain.lines import Prediction
+from tests.keeper.chain.waiting import PATIENCE, until
 from tests.keeper.chainfixtures import ACCOUNTS, Chain, Deployed, E
 
 ROOT = Path(__file__).parents[2]
@@ -35,9 +36,14 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
-PATIENCE = 60.0  # seconds
 VISITOR, *OTHERS = ACCOUNTS
 ABI = json.loads((ROOT / "keeper" / "abi" / "P2PLotteryBetting.json").read_text())
+
+# All that the page's state is from now on.
+SEEN = """
+    window.seen = [];
+    new MutationObserver(() => seen.push(state.textContent)).observe(state, { childList: true });
+"""
 
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -217,9 +223,9 @@ async def test_the_page_is_live_takes_a_bet_and_comes_back(tmp_path: Path) -> No
 
             # More that has to be asked about than may be asked in a second.
             await many_rounds(market)
-            async with asyncio.timeout(PATIENCE):
-                while not any(len(m["data"].get("rounds", ())) == 9 for m in told("snapshot")):
-                    await asyncio.sleep(0.1)
+            await until(
+                lambda: any(len(m["data"].get("rounds", ())) == 9 for m in told("snapshot"))
+            )
             assert "too_many_messages" not in [m["code"] for m in told("error")]
         # The server was killed, and somebody bets meanwhile.
         await expect(state).to_have_text("Connecting")
@@ -237,9 +243,10 @@ async def test_the_page_is_live_takes_a_bet_and_comes_back(tmp_path: Path) -> No
             assert fresh == [True]
 
             # A connection on which nothing comes is given up; the next one is as good.
+            await page.evaluate(SEEN)  # which may be over before we look
             await page.evaluate("hello.heartbeatMs = 500")
             await market.bet(OTHERS[1], 1, Prediction.HIGH, E)
-            await expect(state).to_have_text("Connecting")
+            await page.wait_for_function("seen.includes('Connecting')")
             await expect(state).to_contain_text("Bets are taken for")
             await market.bet(OTHERS[2], 1, Prediction.EVEN, E)
             await shows(page, "EVEN", "5.00", "4.25 matched", "4.25", "ODD")

@@ -88,7 +88,7 @@ def test_its_commands(shell: subprocess.Popen[str], port: int, tmp_path: Path) -
             here = f"echo y | {here}"  # it asks before it sends
         script += [f"echo '$ {command}'", here]
     script += ["echo ALL DONE", "kill %1"]
-    output, _ = shell.communicate("\n".join(script), timeout=240)
+    output, _ = shell.communicate("\n".join(script), timeout=900)  # all of them: 50 s at rest
     assert "ALL DONE" in output, output
     assert "powerball deployed at" in output
     assert "oracle deployed at 0x5FbDB2315678afecb367f032d93F642f64180aa3" in output
