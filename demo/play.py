@@ -103,7 +103,7 @@ class Run:
         for child in processes:
             child.process.terminate()
         for child in processes:
-            if code := await child.ended(10):
+            if code := await child.ended(stage.PATIENCE):
                 raise child.failed(f"ended with exit code {code} when told to stop")
 
     async def play(self) -> Facts:

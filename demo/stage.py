@@ -26,7 +26,7 @@ FEE_BPS = 200
 REPORTERS = ("keeper1", "keeper2", "keeper3")  # the committee, each a process
 QUORUM = 2
 DISPUTE_WINDOW = 3600  # seconds
-PATIENCE = 30.0  # seconds; a wait that takes as long has failed
+PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
 SOURCE_PATIENCE = 20.0  # seconds for a publisher's answer
 _TAIL = 12  # lines of a log that are shown when its process fails
 

@@ -18,15 +18,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 600  # seconds; nobody asserts that a run takes less
-
-# `python -m demo`, which here waits longer for each step: the machine may be busy.
-START = """
-import runpy
-from demo import stage
-stage.PATIENCE, stage.SOURCE_PATIENCE, ended = 300.0, 100.0, stage.Child.ended
-stage.Child.ended = lambda child, _: ended(child, stage.PATIENCE)
-runpy.run_module("demo", run_name="__main__")
-"""
 E = 10**18
 PREDICTIONS = ["EVEN", "ODD", "HIGH", "LOW", "EVEN_LOW", "ODD_HIGH", "EVEN_HIGH", "ODD_LOW"]
 
@@ -90,7 +81,7 @@ class Demo:
     @classmethod
     def start(cls, out: Path, *args: str) -> Demo:
         out.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-c", START, "--out", str(out), *args]
+        command = [sys.executable, "-m", "demo", "--out", str(out), *args]
         with (out / "stdout").open("w") as stdout, (out / "stderr").open("w") as stderr:
             process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=stderr, text=True)
         return cls(process, out)
