@@ -102,7 +102,7 @@ class Stage:
     def home_of(self, folder: Path, key: str) -> Home:
         """A keeper's home, with settings that make it quick."""
         home = Home.make(folder, self.chain, [self.market], self.publishers, key)
-        quick = {"POLL_SECONDS": "0.1", "SETTLE_BATCH": "2", "RPC_TIMEOUT": "2"}
+        quick = {"POLL_SECONDS": "0.1", "SETTLE_BATCH": "2"}
         home.settings |= quick | {"CONFIRMATIONS": "0", "REPLACE_SECONDS": "1"}
         return home
 

@@ -25,6 +25,7 @@ from eth_utils.address import to_checksum_address
 from web3 import Web3
 
 from keeper.domain.draw import Game
+from tests.keeper.chain.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 BUILD = ROOT / ".cache" / "tests"
@@ -317,7 +318,7 @@ async def running_chain(timestamp: int, *args: str, chain_id: int = 31337) -> As
             assert line, "anvil ended"
         url = f"http://{line.split()[-1].decode()}"
         drain = asyncio.create_task(process.stdout.read())
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(timeout=PATIENCE) as http:
             yield Chain(url, chain_id, http, process)
         process.kill()
         await drain

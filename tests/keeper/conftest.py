@@ -63,7 +63,7 @@ class Literal:
     async def fetch(self, source: str, game: Game, date: str, *pages: bytes | str) -> Fetched:
         """Lets a source ask for a date while the server answers these bodies."""
         self.pages = [page.encode() if isinstance(page, str) else page for page in pages]
-        found = build({source: self.url}, self.client, deadline=10, clock=lambda: 1_787_000_000.9)
+        found = build({source: self.url}, self.client, clock=lambda: 1_787_000_000.9)
         return await found[source].fetch(game, dt.date.fromisoformat(date))
 
     async def answer(self, request: web.Request) -> web.Response:

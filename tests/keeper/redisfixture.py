@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 
 from feed.store import MemoryStore, RedisStore, connect
 from keeper.ports import Store
-
-PATIENCE = 60.0  # seconds; a wait that takes as long has failed
+from keeper.store.lease import RedisLease
+from tests.keeper.chain.waiting import PATIENCE, until
 
 
 def free_port() -> int:
@@ -69,6 +69,19 @@ class RedisServer:
 
     def client(self) -> Redis:
         return Redis.from_url(self.url, decode_responses=True)
+
+    async def lends(self, key: str) -> None:
+        """From now on it knows that nobody holds this lease, and lends it at once.
+
+        One that was started anew would lend it to nobody for a life.
+        """
+        lease = RedisLease(self.url, key, 0.4)
+        taking = asyncio.create_task(lease.run())
+        await until(lambda: lease.held)
+        taking.cancel()
+        await asyncio.wait([taking])
+        async with self.client() as client:
+            await client.delete(key)  # had it not come to be given back
 
     def freeze(self) -> None:
         """SIGSTOP: connections stand, and nothing is answered."""

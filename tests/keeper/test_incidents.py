@@ -64,7 +64,7 @@ class Evening:
         return self.panel.changed
 
     def open(self) -> None:
-        self.sources = build(self.publishers.urls, self.client, deadline=10)
+        self.sources = build(self.publishers.urls, self.client)
         self.panel = Panel(self.sources, self.game, self.date, lambda: self.now)
 
     def fault(self, name: str, fault: Fault) -> None:

@@ -321,7 +321,7 @@ class Disguise(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # the base class names it
         asked = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {"Content-Type": "application/json"}
-        answer = requests.post(self.behind, asked, headers=headers, timeout=10).content
+        answer = requests.post(self.behind, asked, headers=headers, timeout=120).content
         answer = answer.replace(b"anvil/v1", b"bor/v2")
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))

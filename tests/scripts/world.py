@@ -26,6 +26,7 @@ from keeper.chain.abi import market_abi, oracle_abi
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import GAMES
 from scripts import _records
+from tests.keeper.chain.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 POL = 10**18
@@ -145,7 +146,7 @@ class World:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.network: str | None = f"polygon:{name}:{self.url}"
-        self.w3 = Web3(Web3.HTTPProvider(self.url))
+        self.w3 = Web3(Web3.HTTPProvider(self.url, {"timeout": PATIENCE}))
         self.deployment: Run
         self.committee: Run
 
@@ -166,7 +167,7 @@ class World:
     def stop(self) -> None:
         """Stops the chain."""
         self._anvil.terminate()
-        self._anvil.wait(10)
+        self._anvil.wait(PATIENCE)
         assert isinstance(self.w3.provider, Web3.HTTPProvider)
         self.w3.provider._request_session_manager.session_cache.clear()
 

@@ -23,6 +23,7 @@ from keeper.ports import Store
 from keeper.store.journal import FileJournal
 from tests.keeper.chain.process import Home
 from tests.keeper.chain.proxy import Proxy, proxied
+from tests.keeper.chain.waiting import PATIENCE
 from tests.keeper.chainfixtures import (
     ADMIN,
     BETTORS,
@@ -86,7 +87,7 @@ async def node(chain: Chain) -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def rpc(chain: Chain) -> AsyncIterator[Rpc]:
     """The keeper's endpoint on the chain."""
-    opened = Rpc([chain.url], chain.chain_id)
+    opened = Rpc([chain.url], chain.chain_id, PATIENCE)
     yield opened
     await opened.close()
 
@@ -144,7 +145,14 @@ def senders(rpc: Rpc, account: LocalAccount, tmp_path: Path) -> Iterator[Senders
 
 
 @pytest.fixture
-async def redis(tmp_path: Path) -> AsyncIterator[RedisServer]:
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However late a Redis answers, it answers in time."""
+    for name in ("_PATIENCE", "_HURRY"):
+        monkeypatch.setattr(f"feed.store.{name}", PATIENCE)
+
+
+@pytest.fixture
+async def redis(tmp_path: Path, patient: None) -> AsyncIterator[RedisServer]:
     async with running_redis(tmp_path) as running:
         yield running
 
@@ -156,6 +164,8 @@ def home(tmp_path: Path, chain: Chain, decided: Deployed, publishers: Publishers
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, patient: None
+) -> AsyncIterator[Store]:
     async with store_in(request.param, tmp_path) as kept:
         yield kept

@@ -20,7 +20,7 @@ from keeper.follow import Follower
 from keeper.projection import Archive
 from tests.feed.world import Socket, connected, serving
 from tests.keeper.chain.proxy import Proxy
-from tests.keeper.chain.waiting import until
+from tests.keeper.chain.waiting import PATIENCE, until
 from tests.keeper.chainfixtures import Chain, Deployed
 
 
@@ -67,7 +67,7 @@ async def following(
 @contextlib.asynccontextmanager
 async def seen_through(deployed: Deployed, *urls: str) -> AsyncIterator[tuple[Rpc, ContractMarket]]:
     """A market by way of these nodes, the preferred first."""
-    rpc = Rpc(urls, deployed.chain.chain_id)
+    rpc = Rpc(urls, deployed.chain.chain_id, PATIENCE)
     try:
         yield rpc, ContractMarket(rpc, deployed.address, deployed.game, deployed.block)
     finally:

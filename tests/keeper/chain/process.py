@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 
 from demo.publishers import Publishers
 from keeper.__main__ import main
@@ -22,6 +23,8 @@ from tests.keeper.chain.waiting import PATIENCE, Condition, holds, until
 from tests.keeper.chainfixtures import KEEPER_KEY, ROOT, Chain, Deployed, write_record
 
 NO_KEY = {"KEY_FILE": ""}
+PATIENT = ("-m", "tests.keeper.chain.patient")  # a program for a home
+LONG = str(PATIENCE)  # of what a test is not about
 OLD = {"HEAD_AGE": str(10**9)}  # the chain's clock is not ours
 
 
@@ -63,7 +66,8 @@ class Home:
             "CONFIRMATIONS": "0",
             "HTTP_PORT": "0",
             "LOG_FORMAT": "json",
-            "SOURCE_TIMEOUT": "1",
+            "SOURCE_TIMEOUT": LONG,
+            "RPC_TIMEOUT": LONG,
             **{f"SOURCES__{n.upper()}": url for n, url in publishers.urls.items()},
         }
         return cls(folder, settings)
@@ -85,14 +89,12 @@ class Home:
             stderr=asyncio.subprocess.PIPE,
         )
         running = Running(process)
-        reading = asyncio.create_task(running.read())
         try:
             yield running
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
-            await process.wait()
-            await reading
+            await running.end()
 
     async def command(self, *args: str, **changed: str) -> tuple[int, str, str]:
         """A command within this process, which is faster: (exit code, stdout, stderr)."""
@@ -131,13 +133,22 @@ class Home:
 
 @dataclass
 class Running:
-    """A keeper and what it has logged so far."""
+    """A keeper and what it has logged so far: all of it, once it was awaited to its end."""
 
     process: asyncio.subprocess.Process
     lines: list[dict[str, Any]] = field(default_factory=list)
     raw: list[str] = field(default_factory=list)
 
-    async def read(self) -> None:
+    def __post_init__(self) -> None:
+        self._reading = asyncio.create_task(self._read())
+
+    async def end(self) -> int:
+        """Waits for it, and for its last line; the exit code."""
+        code = await self.process.wait()
+        await asyncio.wait([self._reading])
+        return code
+
+    async def _read(self) -> None:
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.raw.append(line.decode().rstrip())
@@ -166,12 +177,18 @@ class Running:
     async def terminate(self) -> int:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), PATIENCE)
+        async with asyncio.timeout(PATIENCE):
+            return await self.end()
 
     async def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        await self.process.wait()
+        await self.end()
+
+
+def asking() -> httpx.AsyncClient:
+    """Who asks a keeper, and waits for its answer."""
+    return httpx.AsyncClient(timeout=PATIENCE)
 
 
 @dataclass

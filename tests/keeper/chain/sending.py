@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,13 @@ from typing import Any
 from keeper.chain.fees import GWEI, Pricing
 from keeper.store.journal import verify
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.waiting import until
+from tests.keeper.chain.waiting import PATIENCE, until
 from tests.keeper.chainfixtures import KEEPER, Chain
 
 DAY = 86_400
 NEXT = DRAW + 3 * DAY
 LATER = NEXT + 2 * DAY  # another Powerball draw
-QUICK = Pricing(max_fee=500 * GWEI, patience=60, replace_after=0.4, farewell=0.1)
+QUICK = Pricing(max_fee=500 * GWEI, patience=PATIENCE, replace_after=0.4, farewell=0.1)
 PATIENT = replace(QUICK, replace_after=600)
 HASTY = replace(PATIENT, patience=0.3)
 
@@ -32,8 +33,11 @@ def told(tmp_path: Path, folder: str = "one") -> list[str]:
 
 
 async def mine(chain: Chain) -> None:
-    """What waits, and from now on at once."""
+    """What waits, and from now on at once; its receipts are there."""
     await chain.rpc("evm_mine")
+    for one in (await chain.rpc("eth_getBlockByNumber", "latest", False))["transactions"]:
+        while await chain.rpc("eth_getTransactionReceipt", one) is None:
+            await asyncio.sleep(0.005)
     await chain.rpc("evm_setAutomine", True)
 
 

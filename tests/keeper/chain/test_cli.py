@@ -19,7 +19,7 @@ from keeper.domain.calendar import draw_time, next_draw_times
 from keeper.domain.draw import POWERBALL
 from keeper.sources import publishing
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import Home
+from tests.keeper.chain.process import LONG, Home
 from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, E
 
 GAME, DATE = "powerball", "2026-08-19"
@@ -30,7 +30,7 @@ KEY = (GAME, GAME)
 def home(tmp_path: Path, publishers: Publishers) -> Home:
     """A keeper's home without a chain."""
     urls = {f"SOURCES__{n.upper()}": url for n, url in publishers.urls.items()}
-    return Home(tmp_path, {**urls, "SOURCE_TIMEOUT": "2", "DATA_DIR": str(tmp_path / "data")})
+    return Home(tmp_path, {**urls, "SOURCE_TIMEOUT": LONG, "DATA_DIR": str(tmp_path / "data")})
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
 import pytest
 
 from demo.publishers import Fault, FaultKind, Published, Publishers
 from keeper.domain.calendar import draw_time
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import Home, cut_line
+from tests.keeper.chain.process import Home, asking, cut_line
+from tests.keeper.chain.waiting import PATIENCE
 from tests.keeper.chainfixtures import (
     ADMIN,
     BETTORS,
@@ -82,7 +82,9 @@ async def test_a_whole_round(
     async with home.keeper("--send") as keeper:
         served = (await keeper.until_logged("serving"))["url"]
         await keeper.until(lambda: has_round(market))
-        watching = asyncio.create_task(watch(served, f"market:{market.address}"))
+        there = asyncio.Event()
+        watching = asyncio.create_task(watch(served, f"market:{market.address}", there))
+        await there.wait()
         before = {user: await chain.balance(user) for user in (BOB, CY)}
         await market.bet(ANN, 1, EVEN, 3 * E)
         await market.bet(ANN, 1, LOW, E)
@@ -115,7 +117,7 @@ async def test_a_whole_round(
         await keeper.until(lambda: knows_head(served, chain))  # and has told of it
         assert await keeper.terminate() == 0
 
-    seen = await asyncio.wait_for(watching, 60)
+    seen = await asyncio.wait_for(watching, PATIENCE)
     assert [told["event"] for told in seen if told["type"] == "event"][-8:] == [
         "RoundLocked",
         "RoundCreated",  # the next draw's
@@ -140,15 +142,20 @@ async def test_a_whole_round(
     assert keeper.process.returncode == 0
 
 
-async def watch(served: str, channel: str) -> list[dict[str, Any]]:
-    """Everything that a channel tells until the keeper says goodbye."""
+async def watch(served: str, channel: str, there: asyncio.Event) -> list[dict[str, Any]]:
+    """Everything that a channel tells until the keeper says goodbye; `there`: it listens."""
+    told: list[dict[str, Any]] = []
     async with aiohttp.ClientSession() as http, http.ws_connect(f"{served}/ws") as socket:
         await socket.send_json({"op": "subscribe", "id": 1, "channels": [channel]})
-        return [message.json() async for message in socket]
+        async for message in socket:
+            told.append(message.json())
+            if told[-1]["type"] == "snapshot":
+                there.set()
+    return told
 
 
 async def knows_head(served: str, chain: Chain) -> bool:
-    async with httpx.AsyncClient() as http:
+    async with asking() as http:
         health = (await http.get(f"{served}/healthz")).json()
     return bool(health["head"] == await chain.number())
 
@@ -213,7 +220,9 @@ async def test_a_round_without_a_result_is_voided_and_paid_back(
         await market.bet(ANN, 1, EVEN, 3 * E)
         await market.bet(BOB, 1, ODD, E)
         await chain.move_to(DRAW + 300)
-        await keeper.until(lambda: len(keeper.logged("sources disagree")) > 2)
+        await keeper.until(lambda: len(keeper.logged("sources disagree")) > 3)
+        folder = home.folder / "data" / "evidence" / "powerball" / "2026-08-19"
+        assert len(list(folder.iterdir())) == 1  # of the disagreement, once
         publishers.faults["california", "powerball"] = Fault(FaultKind.DOWN)
         publishers.faults["texas", "powerball"] = Fault(FaultKind.HTML)
         missing = await keeper.until_logged("no result yet")
@@ -223,8 +232,6 @@ async def test_a_round_without_a_result_is_voided_and_paid_back(
         await keeper.until_logged("done", duty="voidRound")
         await keeper.until(lambda: nothing_due(market, ANN, BOB))
         assert await keeper.terminate() == 0
-    folder = home.folder / "data" / "evidence" / "powerball" / "2026-08-19"
-    assert len(list(folder.iterdir())) == 1  # of the disagreement, once
     assert await market.status(1) == CANCELLED
     assert await chain.balance(market.address) == 0
 
@@ -303,7 +310,7 @@ async def test_two_games_at_once(
     publishers.faults["california", "mega-millions"] = Fault(FaultKind.SLOW, seconds=5)
     publishers.faults["ny", "powerball"] = Fault(FaultKind.DOWN)
     home = Home.make(tmp_path, chain, [empty, mega], publishers)
-    async with home.keeper("--send") as keeper:
+    async with home.keeper("--send", SOURCE_TIMEOUT="1") as keeper:
         await keeper.until(lambda: has_round(empty))
         await keeper.until(lambda: has_round(mega))
         await chain.move_to(draw_time(MEGA_MILLIONS, date) + 300)
@@ -364,7 +371,7 @@ async def test_clients_resume_at_another_keeper(chain: Chain, empty: Deployed, h
 
 
 async def shows_stake(served: str, market: Deployed, stake: int) -> bool:
-    async with httpx.AsyncClient() as http:
+    async with asking() as http:
         answer = await http.get(f"{served}/api/round/{market.address}/1")
     return answer.status_code == 200 and json.loads(answer.content)["totalStaked"] == str(stake)
 

@@ -7,12 +7,11 @@ import socket
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from demo.publishers import Publishers
 from keeper.domain.draw import POWERBALL
-from tests.keeper.chain.process import Home
+from tests.keeper.chain.process import Home, asking
 from tests.keeper.chainfixtures import running_chain
 
 DAY = 86_400
@@ -21,7 +20,7 @@ DAY = 86_400
 async def test_ready_once_the_chain_is_read_and_its_head_is_new(
     tmp_path: Path, publishers: Publishers
 ) -> None:
-    async with running_chain(int(time.time()) - DAY) as chain, httpx.AsyncClient() as http:
+    async with running_chain(int(time.time()) - DAY) as chain, asking() as http:
         home = Home.make(tmp_path, chain, [await chain.deploy(POWERBALL)], publishers)
         async with home.keeper(HEAD_AGE="3600") as keeper:
             url = (await keeper.until_logged("serving"))["url"]

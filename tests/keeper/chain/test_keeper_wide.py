@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from keeper.domain.calendar import draw_time
 from keeper.domain.draw import POWERBALL
 from tests.feed.world import Socket, connected
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import NO_KEY, OLD, Home, Running, web
+from tests.keeper.chain.process import NO_KEY, OLD, PATIENT, Home, Running, web
 from tests.keeper.chainfixtures import (
     BETTORS,
     KEEPER,
@@ -30,6 +31,12 @@ from tests.keeper.redisfixture import RedisServer
 
 ANN = BETTORS[0]
 EVEN = 0
+
+
+@pytest.fixture
+def home(home: Home) -> Home:
+    """Of keepers that wait long for their Redis, and for what others have read."""
+    return replace(home, program=PATIENT)
 
 
 async def heard(client: Socket, times: int) -> list[dict[str, Any]]:
@@ -99,7 +106,8 @@ async def test_who_comes_from_an_instance_ahead_of_this_one_is_told_no_older_sta
 async def test_the_operators_end_silences_nobody_and_what_it_said_is_known(
     home: Home, chain: Chain, decided: Deployed, oracle: DeployedOracle, redis: RedisServer
 ) -> None:
-    channel, shared = f"market:{decided.address}", {"REDIS_URL": redis.url, "LEASE_SECONDS": "0.5"}
+    channel, shared = f"market:{decided.address}", {"REDIS_URL": redis.url, "LEASE_SECONDS": "60"}
+    await redis.lends(f"lottochain:lease:{chain.chain_id}:{REPORTERS[0]}")
     async with (
         web(home, **shared) as one,
         web(home, **shared) as other,
@@ -184,8 +192,11 @@ def secrets_in(process: Running, *secrets: bytes) -> list[bytes]:
 
 def files_of(process: Running) -> list[str]:
     """What the process has opened."""
-    folder = Path(f"/proc/{process.process.pid}/fd")
-    return [str(file.readlink()) for file in folder.iterdir()]
+    opened = list[str]()
+    for file in Path(f"/proc/{process.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            opened.append(str(file.readlink()))
+    return opened
 
 
 async def test_a_web_instance_holds_no_key_and_opens_nothing_of_an_operator(
@@ -203,7 +214,11 @@ async def test_a_web_instance_holds_no_key_and_opens_nothing_of_an_operator(
         (started,) = one.running.logged("keeper")
         assert (started["role"], started["account"], started["sending"]) == ("web", None, False)
         async with redis.client() as store:
-            assert [k async for k in store.scan_iter("*lease*")] != []
+
+            async def leased() -> bool:
+                return bool([key async for key in store.scan_iter("*lease*")])
+
+            await operator.until(leased)
         index = str(home.folder / "web" / "history.sqlite")
         assert {name for name in files_of(one.running) if str(home.folder) in name} == {index}
         assert [name for name in files_of(operator) if str(home.folder) in name]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.publishers import Publishers
 from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import Home
+from tests.keeper.chain.process import Home, asking
 from tests.keeper.chainfixtures import BETTORS, KEEPER, Chain, E
 from tests.keeper.redisfixture import RedisServer
 
@@ -37,12 +36,13 @@ async def test_an_idle_keeper_of_both_markets_takes_little_memory(
         for prediction in range(4):
             await markets[0].bet(user, 1, prediction, E // 100)
     home = Home.make(tmp_path, chain, markets, publishers)
-    async with home.keeper("--send", REDIS_URL=redis.url, LEASE_SECONDS="1") as keeper:
+    await redis.lends(f"lottochain:lease:{chain.chain_id}:{KEEPER}")
+    async with home.keeper("--send", REDIS_URL=redis.url, LEASE_SECONDS="60") as keeper:
         url = (await keeper.until_logged("serving"))["url"]
         await keeper.until_logged("the chain is read")
         await keeper.until_logged("this keeper may send")
         await keeper.until_logged("done", duty="createRound", game="mega-millions")
-        async with httpx.AsyncClient() as http:
+        async with asking() as http:
             figures = (await http.get(f"{url}/metrics")).text
             assert (await http.get(f"{url}/api/round")).status_code == 200
         taken = resident(keeper.process.pid)

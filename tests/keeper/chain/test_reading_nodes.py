@@ -60,9 +60,10 @@ async def test_two_nodes_on_different_forks(deployed: Deployed, chain: Chain) ->
 
 
 async def test_a_node_that_goes_over_to_another_fork_in_the_midst_of_a_poll(
-    deployed: Deployed, chain: Chain
+    deployed: Deployed, chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blocks that do not follow upon each other are no chain: nothing of it is taken."""
+    monkeypatch.setattr("keeper.chain.rpc.LOOK_EVERY", 3600.0)  # nobody but the poll asks
     async with (
         running_chain(START) as other,
         proxied(chain.url) as node,

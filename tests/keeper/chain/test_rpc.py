@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
 import structlog
+from aiohttp import ClientTimeout
 from eth_account import Account
 from eth_utils.crypto import keccak
 
 from keeper import metrics
 from keeper.chain import rpc as nodes
 from keeper.chain.contracts import ContractMarket
-from keeper.chain.rpc import Rpc
+from keeper.chain.rpc import Node, Rpc
 from keeper.domain.draw import POWERBALL
 from keeper.errors import Reverted, RpcDown, RpcRefused
 from tests.keeper.chain.conftest import START
 from tests.keeper.chain.following import caught_up, following, fresh_state, state
 from tests.keeper.chain.proxy import Proxy, proxied
-from tests.keeper.chain.waiting import until
+from tests.keeper.chain.waiting import PATIENCE, until
 from tests.keeper.chainfixtures import (
     BETTORS,
     KEEPER,
@@ -54,7 +56,7 @@ async def two(chain: Chain) -> AsyncIterator[tuple[Proxy, Proxy]]:
 @pytest.fixture
 async def both(two: tuple[Proxy, Proxy], chain: Chain) -> AsyncIterator[Rpc]:
     """The first of them preferred."""
-    rpc = Rpc([node.url for node in two], chain.chain_id, timeout=1, head_age=HEAD_AGE)
+    rpc = Rpc([node.url for node in two], chain.chain_id, PATIENCE, HEAD_AGE)
     yield rpc
     await rpc.close()
 
@@ -74,21 +76,21 @@ async def asks(rpc: Rpc, node: Proxy) -> bool:
 
 
 async def until_asked(rpc: Rpc, node: Proxy) -> None:
-    async with asyncio.timeout(60):
-        while not await asks(rpc, node):
-            pass
+    await until(lambda: asks(rpc, node))
 
 
-def dead(node: Proxy) -> None:
+def dead(node: Proxy, _: Node) -> None:
     node.dead = True
 
 
-def refusing(node: Proxy) -> None:
+def refusing(node: Proxy, _: Node) -> None:
     node.http = 503
 
 
-def slow(node: Proxy) -> None:
-    node.delay = 5
+def slow(node: Proxy, seen: Node) -> None:
+    """Slower than this one, and no other, may be."""
+    node.delay = PATIENCE
+    seen._send = partial(seen._send, timeout=ClientTimeout(total=1))
 
 
 def gibbering(node: Proxy) -> None:
@@ -102,7 +104,7 @@ async def test_the_next_node_answers_and_the_preferred_one_is_taken_back(
     first, second = two
     assert await asks(both, first)
     assert up(first)
-    fault(first)
+    fault(first, both._nodes[0])
     with structlog.testing.capture_logs() as logs:
         assert await both.balance(ANN) == 10_000 * E  # this very request
     assert both.where == second.url
@@ -120,10 +122,12 @@ async def test_a_node_that_does_not_answer_rests_longer_each_time_within_bounds(
     first.dead = True
     times: list[float] = []
     first.before = lambda *_: times.append(asyncio.get_running_loop().time())
-    async with asyncio.timeout(60):
-        while len(times) < 9:
-            await both.balance(ANN)
-            await asyncio.sleep(0.005)
+
+    async def asked_often() -> bool:
+        await both.balance(ANN)
+        return len(times) >= 9
+
+    await until(asked_often)
     gaps = [b - a for a, b in pairwise(times)]
     assert gaps[1] >= 0.1
     assert gaps[2] >= 0.2
@@ -192,7 +196,7 @@ async def test_a_node_of_another_chain_is_never_used(
 ) -> None:
     first = two[0]
     async with running_chain(START, chain_id=1) as other, proxied(other.url) as stranger:
-        rpc = Rpc([stranger.url, first.url], chain.chain_id)
+        rpc = Rpc([stranger.url, first.url], chain.chain_id, PATIENCE)
         with structlog.testing.capture_logs() as logs:
             for _ in range(5):
                 assert await asks(rpc, first)
@@ -275,7 +279,7 @@ async def test_a_transaction_goes_to_every_node(chain: Chain) -> None:
         twin = await stack.enter_async_context(running_chain(START))
         first = await stack.enter_async_context(proxied(chain.url))
         second = await stack.enter_async_context(proxied(twin.url))
-        rpc = Rpc([first.url, second.url], chain.chain_id, timeout=1)
+        rpc = Rpc([first.url, second.url], chain.chain_id, PATIENCE)
         raw = await signed(chain, 0)
         for node in (chain, twin):
             await node.rpc("evm_setAutomine", False)
@@ -288,12 +292,13 @@ async def test_a_transaction_goes_to_every_node(chain: Chain) -> None:
         next_one = await signed(chain, 1)
         await rpc.broadcast(next_one)
         first.dead = False
-        async with asyncio.timeout(60):
-            while True:  # one takes it, the other has it
-                await rpc.broadcast(next_one)
-                pending = await chain.rpc("eth_getBlockByNumber", "pending", False)
-                if len(pending["transactions"]) == 2:
-                    break
+
+        async def taken() -> bool:  # one takes it, the other has it
+            await rpc.broadcast(next_one)
+            pending = await chain.rpc("eth_getBlockByNumber", "pending", False)
+            return len(pending["transactions"]) == 2
+
+        await until(taken)
         await rpc.close()
 
 

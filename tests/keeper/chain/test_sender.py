@@ -21,9 +21,10 @@ from keeper.ports import DryRun, Sent
 from keeper.store.journal import FileJournal
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chain.sending import NEXT, until_pending
+from tests.keeper.chain.waiting import PATIENCE
 from tests.keeper.chainfixtures import BETTORS, KEEPER, KEEPER_KEY, Chain, Deployed, running_chain
 
-PRICING = Pricing(max_fee=500 * GWEI, patience=60, farewell=30)
+PRICING = Pricing(max_fee=500 * GWEI, patience=2 * PATIENCE, farewell=PATIENCE)
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ async def test_polygon_takes_no_tip_below_30_gwei(
 ) -> None:
     async with running_chain(START, chain_id=80002) as polygon:
         deployed = await polygon.deploy(POWERBALL)
-        rpc = Rpc([polygon.url], 80002)
+        rpc = Rpc([polygon.url], 80002, PATIENCE)
         market = ContractMarket(rpc, deployed.address, POWERBALL, deployed.block)
         wei = None if tip is None else tip * GWEI
         sender = KeySender(rpc, account, replace(PRICING, tip=wei), journal)
@@ -209,7 +210,7 @@ async def test_a_cancelled_send_is_not_awaited_for_ever(
     await until_pending(held, 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 25)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 async def test_no_key_in_any_words(sender: KeySender, account: LocalAccount) -> None:

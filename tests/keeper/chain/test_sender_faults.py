@@ -248,7 +248,7 @@ async def test_without_the_lease_nothing_is_sent_again(
     await sender.recover()
     assert (told(tmp_path), await market.call("roundOf", NEXT)) == (["intent"], 0)
     lease.held = True
-    await sender.recover()
+    await senders(PATIENT, lease=lease).recover()
     assert await market.call("roundOf", NEXT) == 2
 
 
@@ -359,6 +359,7 @@ async def test_what_a_node_leaves_out_is_its_fault_and_no_end(
         assert told(tmp_path) == before
         node.lies.clear()
         await until(lambda: answers(rpc))
+        sender = KeySender(rpc, account, PATIENT, journal)
         await sender.recover()
         if not before:
             await sender.send(market, "createRound", NEXT)

@@ -101,17 +101,25 @@ async def test_a_replacement_follows_the_base_fee(
 
 
 async def test_the_cap_holds_for_replacements(
-    senders: Senders, market: ContractMarket, held: Chain, tmp_path: Path
+    senders: Senders,
+    market: ContractMarket,
+    held: Chain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    capped = replace(QUICK, max_fee=5 * GWEI, patience=4)
+    now = time.monotonic()
     await base_fee(held, 1)
     await held.rpc("evm_mine")
-    sending = asyncio.create_task(senders(capped).send(market, "createRound", NEXT))
-    await until_pending(held, 1)
-    await base_fee(held, 100)
-    await mine(held)
-    with pytest.raises(NotMined, match=r"was sent and is not .* mined: gas costs .* allow 5$"):
-        await sending
+    with monkeypatch.context() as patched:
+        patched.setattr("keeper.chain.sender.time", SimpleNamespace(monotonic=lambda: now))
+        capped = senders(replace(QUICK, max_fee=5 * GWEI))
+        sending = asyncio.create_task(capped.send(market, "createRound", NEXT))
+        await until_pending(held, 1)
+        await base_fee(held, 100)
+        await mine(held)
+        now += 601  # it is to be replaced, and has waited long enough
+        with pytest.raises(NotMined, match=r"was sent and is not .* mined: gas costs .* allow 5$"):
+            await sending
     assert max(e["max_fee"] for e in story(tmp_path)) <= 5 * GWEI
     # Nothing else of this key goes before it, and nothing is forgotten.
     with pytest.raises(NotMined):
@@ -139,6 +147,10 @@ async def test_what_a_node_lost_is_sent_again_also_at_the_cap(
     sent = await sending
     assert sent.tx_hash == dearest
     assert told(tmp_path) == ["intent", "intent", "mined"]
+
+
+async def mined_one(chain: Chain, hash_: str) -> bool:
+    return bool(await chain.rpc("eth_getTransactionReceipt", hash_))
 
 
 async def known(chain: Chain, hash_: str) -> bool:
@@ -211,15 +223,9 @@ async def test_what_is_too_cheap_to_be_sent_again_is_replaced(
 
 async def test_the_tip_is_what_others_paid(chain: Chain, rpc: Rpc, deployed: Deployed) -> None:
     for tip in (1, 3, 3, 3, 50):
-        await deployed.chain.rpc(
-            "eth_sendTransaction",
-            {
-                "from": KEEPER,
-                "to": KEEPER,
-                "maxFeePerGas": hex(90 * GWEI),
-                "maxPriorityFeePerGas": hex(tip * GWEI),
-            },
-        )
+        fees = {"maxFeePerGas": hex(90 * GWEI), "maxPriorityFeePerGas": hex(tip * GWEI)}
+        paid = await chain.rpc("eth_sendTransaction", {"from": KEEPER, "to": KEEPER} | fees)
+        await until(lambda paid=paid: mined_one(chain, paid))  # a block each
     max_fee, tip = await going_rate(rpc, QUICK)
     assert tip == 3 * GWEI
     assert tip < max_fee <= QUICK.max_fee

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.feed.decided import get
 from tests.feed.test_rest import problem
 from tests.keeper.chain.committee import DRAWN, LIE, hash_of, vote
 from tests.keeper.chain.conftest import DRAW
-from tests.keeper.chain.process import Home, web
+from tests.keeper.chain.process import PATIENT, Home, web
 from tests.keeper.chain.proxy import Proxy, proxied
 from tests.keeper.chain.test_reports import emit
 from tests.keeper.chainfixtures import (
@@ -33,6 +34,12 @@ DECISION, ROUND = "/api/oracle/powerball/1", "/api/round/powerball/1"
 FAKE = to_checksum_address("0x" + "fa" * 20)
 # What stands there: it answers nothing, refuses, or answers 32 bytes of ones, whatever it is asked.
 SILENT, REVERTS, ABSURD = "0x5f5ff3", "0x5f5ffd", "0x5f195f5260205ff3"
+
+
+@pytest.fixture
+def home(home: Home) -> Home:
+    """Of keepers that wait long for their Redis."""
+    return replace(home, program=PATIENT)
 
 
 @pytest.fixture
