@@ -81,6 +81,24 @@ def together(function: str, *wires: Proxy) -> asyncio.Event:
     return met
 
 
+def waits(wire: Proxy) -> asyncio.Event:
+    """Nothing is sent on this wire before it is set."""
+    free = asyncio.Event()
+
+    async def hold(method: str, _: list[Any]) -> None:
+        if method == SEND:
+            await free.wait()
+
+    wire.before = hold
+    return free
+
+
+async def puts_off(keeper: Running, home: Home) -> None:
+    """It would send, for nobody has yet, and may not."""
+    await keeper.until(lambda: bool(keeper.logged("put off") or entries(home)))
+    assert not entries(home)
+
+
 async def lost_charge(keeper: Running) -> bool:
     """Whether it says that it holds no lease."""
     async with asking() as http:
@@ -109,10 +127,13 @@ async def test_one_key_and_a_lease(stage: Stage, redis: RedisServer, tell: Tell)
     """Two keepers of one key share a Redis; the one that may send is killed after the lock"""
     other_home = await second(stage, REPORTER_KEYS[0])
     await lend(redis, *stage.homes)
+    looked_at = waits(stage.wire)
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(stage.kept())
         await stage.until_logged(CHARGE)
         other = await stack.enter_async_context(other_home.keeper("--send"))
+        await puts_off(other, other_home)
+        looked_at.set()
         await stage.opened()
         await stage.locked()
         assert not other.logged(CHARGE)
@@ -134,9 +155,12 @@ async def test_one_key_and_the_other_takes_over(
     """Of two keepers of one key that share a Redis, the one that may send hangs (SIGSTOP)"""
     other_home = await second(stage, REPORTER_KEYS[0])
     await lend(redis, *stage.homes)
+    looked_at = waits(stage.wire)
     async with stage.kept():
         await stage.until_logged(CHARGE)
         async with other_home.keeper("--send") as other:
+            await puts_off(other, other_home)
+            looked_at.set()
             await stage.opened()
             await stage.locked()
             assert not entries(other_home)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +17,7 @@ from feed.store import MemoryStore, RedisStore, connect
 from keeper.ports import Store
 from keeper.store.lease import RedisLease
 from tests.keeper.chain.waiting import PATIENCE, until
-
-
-def free_port() -> int:
-    """One that nothing listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+from tests.keeper.ports import free_port
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,8 @@ from keeper.chain.abi import market_abi, oracle_abi
 from keeper.errors import Reverted
 from scripts import _errors
 from scripts._errors import UserError, refusal
+from tests.keeper.chain.waiting import PATIENCE
+from tests.keeper.ports import free_port
 from tests.scripts.world import POL, POWERBALL_DRAW, STRANGER, Home, Run, World
 
 PB = ("--game", "powerball")
@@ -41,12 +42,6 @@ def create(*args: str, by: str = "operator") -> Start:
 
 def elsewhere(network: str) -> Start:
     return lambda world: world.ape("status", "--network", network.format(world.url))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # What is wrong: how it is tried, and what the line must say.
@@ -171,7 +166,7 @@ WRONG: Mapping[str, tuple[Start, tuple[str, ...]]] = {
         ("wrong chain", "'80002'", "'137'"),
     ),
     "a node that is down": (
-        elsewhere(f"polygon:amoy:http://127.0.0.1:{_free_port()}"),
+        elsewhere(f"polygon:amoy:http://127.0.0.1:{free_port()}"),
         ("No (supported) node found on 'http://127.0.0.1:",),
     ),
     "no record of the chain": (
@@ -321,7 +316,7 @@ class Disguise(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # the base class names it
         asked = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {"Content-Type": "application/json"}
-        answer = requests.post(self.behind, asked, headers=headers, timeout=120).content
+        answer = requests.post(self.behind, asked, headers=headers, timeout=PATIENCE).content
         answer = answer.replace(b"anvil/v1", b"bor/v2")
         self.send_response(200)
         self.send_header("Content-Length", str(len(answer)))
@@ -344,7 +339,7 @@ def test_a_key_that_everybody_knows_is_for_local_chains(world: World) -> None:
 
 
 def test_no_error_shows_what_may_be_a_key() -> None:
-    endpoint = f"http://user:hunter2@127.0.0.1:{_free_port()}/v2/hunter2?key=hunter2"
+    endpoint = f"http://user:hunter2@127.0.0.1:{free_port()}/v2/hunter2?key=hunter2"
     with pytest.raises(requests.ConnectionError) as down:
         requests.get(endpoint, timeout=5)
     line = _errors.explain(down.value)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -27,6 +26,7 @@ from keeper.domain.calendar import draw_time
 from keeper.domain.draw import GAMES
 from scripts import _records
 from tests.keeper.chain.waiting import PATIENCE
+from tests.keeper.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 POL = 10**18
@@ -141,9 +141,7 @@ class World:
 
     def __init__(self, home: Home, folder: Path, chain_id: int = 80002, name: str = "amoy") -> None:
         self.home, self.folder, self.chain_id = home, folder, chain_id
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.network: str | None = f"polygon:{name}:{self.url}"
         self.w3 = Web3(Web3.HTTPProvider(self.url, {"timeout": PATIENCE}))

@@ -20,7 +20,7 @@ from keeper.follow import Follower
 from keeper.projection import Archive
 from tests.feed.world import Socket, connected, serving
 from tests.keeper.chain.proxy import Proxy
-from tests.keeper.chain.waiting import PATIENCE, until
+from tests.keeper.chain.waiting import PATIENCE, UNHURRIED, until
 from tests.keeper.chainfixtures import Chain, Deployed
 
 
@@ -53,7 +53,7 @@ async def following(
     archive: Archive | None = None,
 ) -> AsyncIterator[Follower]:
     """A follower that runs."""
-    hub = Hub(rpc.chain_id, limits=Limits(messages_per_second=100))
+    hub = Hub(rpc.chain_id, limits=Limits(messages_per_second=100, **UNHURRIED))
     follower = Follower(rpc, markets, chunk, 0.01, confirmations, hub, archive)
     task = asyncio.create_task(follower.run())
     try:

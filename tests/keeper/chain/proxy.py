@@ -135,7 +135,7 @@ async def proxied(target: str) -> AsyncIterator[Proxy]:
         proxy = Proxy(target, session)
         app = web.Application(client_max_size=1 << 24)
         app.router.add_post("/{path:.*}", proxy.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)  # 0: for ever
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         proxy.url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -35,7 +35,7 @@ EVEN = 0
 
 @pytest.fixture
 def home(home: Home) -> Home:
-    """Of keepers that wait long for their Redis, and for what others have read."""
+    """Of keepers that wait long: for their Redis, their clients, and what others have read."""
     return replace(home, program=PATIENT)
 
 

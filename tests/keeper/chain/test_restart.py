@@ -18,7 +18,7 @@ from keeper.domain.draw import MEGA_MILLIONS, POWERBALL
 from tests.feed.world import Socket, connected
 from tests.keeper.chain.conftest import DRAW, START
 from tests.keeper.chain.following import asked, extent
-from tests.keeper.chain.process import Home, Running
+from tests.keeper.chain.process import PATIENT, Home, Running
 from tests.keeper.chain.proxy import Proxy
 from tests.keeper.chainfixtures import (
     BETTORS,
@@ -41,6 +41,7 @@ READ = "the chain is read"
 def home(tmp_path: Path, chain: Chain, busy: Deployed, node: Proxy, publishers: Publishers) -> Home:
     made = Home.make(tmp_path, chain, [busy], publishers)
     made.settings |= {"RPC_URL": node.url, "LOG_BLOCKS": "30", "HEAD_AGE": str(10**9)}
+    made.program = PATIENT
     return made
 
 
