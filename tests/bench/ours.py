@@ -12,6 +12,7 @@ import asyncio
 import gc
 import json
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,8 @@ class Fed(World):
     """
 
     def __init__(self, channel: str, *, patient: bool = False) -> None:
-        usual = Limits()
-        patience = {"stall_seconds": usual.stall_seconds, "heartbeat": usual.heartbeat_seconds}
-        if patient:
-            patience = dict.fromkeys(patience, 3600.0)
-        super().__init__(connections=20_000, per_address=20_000, **patience)
+        usual = {} if patient else asdict(Limits())
+        super().__init__(**usual | {"connections": 20_000, "per_address": 20_000})
         self.mine(created())
         self.tell = self._figures if channel == "stats" else self._bet
 

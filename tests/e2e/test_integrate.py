@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from keeper.domain.draw import POWERBALL
 from keeper.domain.lines import Prediction
 from tests.keeper.chain.waiting import PATIENCE, until
 from tests.keeper.chainfixtures import ACCOUNTS, Chain, Deployed, E
+from tests.keeper.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "integrate.md").read_text()
@@ -46,12 +46,6 @@ SEEN = """
 """
 
 expect.set_options(timeout=PATIENCE * 1000)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @dataclass

@@ -129,7 +129,7 @@ async def test_who_does_not_say_that_it_is_there_is_cut_off() -> None:
 
 
 async def test_those_who_come_together_are_not_asked_together() -> None:
-    world = opened(heartbeat=1000.0)
+    world = opened(heartbeat_seconds=1000.0)
     async with serving(world) as session, contextlib.AsyncExitStack() as all_of_them:
         begun = time.monotonic()
         for _ in range(20):

@@ -159,7 +159,7 @@ async def test_the_last_events_are_told_before_parting(monkeypatch: pytest.Monke
 
 
 async def test_everybody_is_looked_after_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = opened(monkeypatch, 1, heartbeat=0.1)
+    world = opened(monkeypatch, 1, heartbeat_seconds=0.1)
     async with serving(world) as session, contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connected(session)) for _ in range(3)]
         for client in clients:

@@ -122,7 +122,7 @@ async def test_what_is_final_is_not_told_to_who_is_slow() -> None:
 
 
 async def test_a_heartbeat_never_passes_over_updates_that_were_left_out() -> None:
-    world = opened(heartbeat=0.05)
+    world = opened(heartbeat_seconds=0.05)
     async with serving(world) as session, connected(session) as client:
         await client.follow(channel())
         known = world.number

@@ -39,7 +39,7 @@ def opened(**options: Any) -> World:
 
 
 async def test_hello_tells_where_one_is() -> None:
-    world = opened(heartbeat=25.0)
+    world = opened(heartbeat_seconds=25.0)
     async with serving(world) as session, session.ws_connect("/ws") as ws:
         hello = await ws.receive_json()
         assert len(hello.pop("connectionId")) == 16
@@ -273,7 +273,7 @@ async def test_an_event_is_told_once_however_often_it_is_published() -> None:
 
 
 async def test_heartbeats_carry_a_cursor_to_resume_from() -> None:
-    world = opened(heartbeat=0.1)
+    world = opened(heartbeat_seconds=0.1)
     async with serving(world) as session, connected(session) as client:
         await client.follow(channel())
         world.mine(finalized=99)

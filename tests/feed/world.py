@@ -30,7 +30,7 @@ from keeper.errors import WrongContract
 from keeper.ports import ChainEvent, Head, Report, Store
 from keeper.projection import MarketView
 from tests.feed.described import Checked
-from tests.keeper.chain.waiting import PATIENCE
+from tests.keeper.chain.waiting import PATIENCE, UNHURRIED
 
 POWER = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 MEGA = "0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512"
@@ -41,8 +41,6 @@ PAGE = "https://lotto.example"
 DRAW, LOCK = 1_787_194_740, 1_787_193_840
 START = LOCK - 10_000
 E = 10**18
-SELDOM = 10.0**6  # seconds between heartbeats: none comes by itself while a test runs
-PATIENT = dict.fromkeys(("first_subscription", "stall_seconds", "ahead_seconds"), 10.0**4)
 
 
 class World:
@@ -52,9 +50,9 @@ class World:
     both would come on a machine that is busy.
     """
 
-    def __init__(self, heartbeat: float = SELDOM, **limits: Any) -> None:
+    def __init__(self, **limits: Any) -> None:
         self.views = [MarketView(POWER, POWERBALL), MarketView(MEGA, MEGA_MILLIONS)]
-        self.hub = Hub(31337, self.views, Limits(heartbeat_seconds=heartbeat, **PATIENT | limits))
+        self.hub = Hub(31337, self.views, Limits(**UNHURRIED | limits))
         self.events: list[ChainEvent] = []
         self.number, self.time, self.salt = 100, START, 0
         self.silently = False  # mine without telling the hub

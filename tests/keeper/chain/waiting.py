@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 PATIENCE = 120.0  # seconds; a wait that takes as long has failed, whatever the machine does
 # Of a hub: nobody is sent away for want of time, nor hears a heartbeat.
 UNHURRIED = {
-    **dict.fromkeys(("first_subscription", "stall_seconds", "ahead_seconds"), PATIENCE),
+    **dict.fromkeys(("first_subscription", "stall_seconds", "ahead_seconds"), 10.0**4),
     "heartbeat_seconds": 10.0**6,
 }
 
