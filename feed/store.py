@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -28,7 +28,7 @@ from keeper.ports import Store
 log = structlog.get_logger()
 
 _CONNECTIONS = 16  # to a Redis at a time; who finds none free waits
-_PATIENCE = 1.0  # seconds for a connection, and for an answer
+_PATIENCE = 1.0  # seconds for an answer
 _HURRY = 0.5  # seconds for what somebody waits for
 _LONGEST = 2**16  # bytes of what is kept for all that are looked at
 _ALONE = 10.0  # seconds for which a Redis that failed is not asked for counts
@@ -67,11 +67,11 @@ class RedisStore:
         self._redis = redis
 
     async def put(self, key: str, value: bytes, seconds: float) -> None:
-        with _asking():
+        async with _asking(_PATIENCE):
             await self._redis.set(key, value, px=round(seconds * 1000))
 
     async def get(self, key: str) -> bytes | None:
-        with _asking():
+        async with _asking(_PATIENCE):
             value = await self._redis.get(key)
             if value is None or isinstance(value, bytes):
                 return value
@@ -111,24 +111,24 @@ class Shared:
 
 
 def connect(url: str) -> Redis:
-    """A Redis behind few connections. Raises TypeError or ValueError for a wrong option."""
-    seconds = {"socket_timeout": _PATIENCE, "socket_connect_timeout": _PATIENCE}
+    """A Redis behind few connections. Raises TypeError or ValueError for a wrong option.
+
+    Who asks says how long. The client's own timeouts are by `asyncio.wait_for`, which up to Python
+    3.11 may lose a cancellation, and with it every timeout around.
+    """
     pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=_CONNECTIONS,
-        timeout=_PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-        **seconds,
+        url, max_connections=_CONNECTIONS, timeout=None, retry=Retry(NoBackoff(), 0)
     )
     pool.connection_class(**pool.connection_kwargs)  # not opened: it takes the options, or raises
     return Redis.from_pool(pool)
 
 
-@contextlib.contextmanager
-def _asking() -> Iterator[None]:
-    """Whatever goes wrong with the Redis inside is raised as StoreDown."""
+@contextlib.asynccontextmanager
+async def _asking(seconds: float) -> AsyncIterator[None]:
+    """Whatever goes wrong with the Redis inside, or takes longer, is raised as StoreDown."""
     try:
-        yield
+        async with asyncio.timeout(seconds):
+            yield
     # The last three: it is no Redis.
     except (RedisError, OSError, TypeError, ValueError, OverflowError) as exc:
         raise StoreDown(f"Redis fails: {type(exc).__name__}") from exc
@@ -160,9 +160,8 @@ class Limiter:
         begun = time.monotonic()
         if self._shared and begun >= self._alone_until:
             try:
-                with _asking():
-                    async with asyncio.timeout(_HURRY):
-                        return await _hit(self._shared, *what)
+                async with _asking(_HURRY):
+                    return await _hit(self._shared, *what)
             except StoreDown as exc:
                 if begun >= self._alone_until:  # the first that found out
                     log.warning("limits are counted by this instance alone", why=str(exc))

@@ -168,13 +168,30 @@ async def test_a_redis_that_is_gone_is_one_error_soon(
                 assert str(server.port) not in str(told.value)
 
 
+async def test_who_gives_up_as_something_is_sent_has_given_up(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cancels it then is a time that is over, or the server's end."""
+    asking = asyncio.create_task(RedisStore(redis).get("a"))
+    drain = asyncio.StreamWriter.drain
+
+    async def sent(writer: asyncio.StreamWriter) -> None:
+        await drain(writer)
+        asking.cancel()
+
+    monkeypatch.setattr(asyncio.StreamWriter, "drain", sent)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
 @pytest.mark.parametrize("answer", [b":1000", b":9223372036854775807", b",inf", b"*0"])
 async def test_an_answer_that_is_no_value_is_an_error(answer: bytes) -> None:
     """A number is not so many bytes; and whoever counts raises nothing."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := await reader.read(65536):
-            writer.write((b"+OK" if b"CLIENT" in asked else answer) + b"\r\n")
+            greetings = asked.count(b"CLIENT")  # which may come together
+            writer.write(b"+OK\r\n" * greetings or answer + b"\r\n")
         writer.close()
 
     serving = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -251,7 +268,6 @@ async def test_without_its_redis_each_counts_alone_and_nobody_waits_long(
 ) -> None:
     clock = SimpleNamespace(now=100.0, monotonic=lambda: clock.now, time=time.time)
     monkeypatch.setattr("feed.store.time", clock)
-    monkeypatch.setattr("feed.store._PATIENCE", 30.0)  # a cut after _HURRY may be lost
     async with connect(server.url) as redis:
         limiter = Limiter(RATES, redis)
         assert await allowed(limiter, "rest", HERE, 2) == 2
